@@ -1,0 +1,311 @@
+"""The benchmarks' arithmetic, their honesty checks and their flags. No test looks at how long anything took.
+
+The contenders below are fakes; the workers find them by importing this file, as they import a row's file.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import harness, report
+from benchmarks.__main__ import ROWS, main
+from benchmarks.contender import Contender, Row, peak_memory
+from benchmarks.harness import BenchmarkError, Result, compare_gradients, measure, pairwise_ratios
+
+
+class Steady(Contender):
+    """Reports 2 seconds a step, whatever the clock says, and chatters on stdout as some libraries do."""
+
+    def __init__(self, seed):
+        self.gradient = np.random.default_rng(seed).normal(size=3).astype(np.float32)
+
+    def time_steps(self, steps):
+        print("a library's greeting")
+        return [2.0] * steps
+
+    def gradients(self):
+        return {"w": self.gradient}
+
+
+class Slow(Steady):
+    """Needs three times as long, except in one step of ten, and rounds its gradients differently."""
+
+    def time_steps(self, steps):
+        return [6.0] * (steps - 1) + [1000.0]
+
+    def gradients(self):
+        return {"w": self.gradient * np.float32(1 + 1e-6)}
+
+
+class Wrong(Steady):
+    def gradients(self):
+        return {"w": self.gradient * np.float32(1.001)}
+
+
+class NoGradient(Steady):
+    def gradients(self):
+        return {"w": None}
+
+
+class Dies(Steady):
+    def time_steps(self, steps):
+        raise RuntimeError("out of chalk")
+
+
+class DiesSilently(Steady):
+    def __init__(self, seed):
+        os._exit(7)
+
+
+class NeedsMissing(Steady):
+    requires = "no_such_package"
+
+
+def fake_row(**contenders):
+    pairs = tuple((name, "ours") for name in contenders if name != "ours")
+    return Row(name="fake", title="a fake", contenders=contenders, ratios=pairs, steps=10, goal="to be fast")
+
+
+@pytest.fixture(autouse=True)
+def quick_and_importable(monkeypatch):
+    monkeypatch.setattr(harness, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def test_ratios_are_taken_round_by_round():
+    seconds = {"ours": [1.0, 2.0, 4.0], "torch": [3.0, 4.0, 20.0]}
+    assert pairwise_ratios(seconds, (("torch", "ours"),)) == {"torch / ours": [3.0, 2.0, 5.0]}
+    assert pairwise_ratios(seconds, (("ours", "torch"), ("absent", "ours"))) == {"ours / torch": [1 / 3, 0.5, 0.2]}
+
+
+def test_the_table_shows_the_median_of_the_ratios_not_the_ratio_of_the_medians():
+    result = Result(
+        row=fake_row(ours=Steady, torch=Slow),
+        seconds={"ours": [1.0, 2.0, 4.0], "torch": [3.0, 4.0, 20.0]},
+        ratios={"torch / ours": [3.0, 2.0, 5.0]},
+        peak_memory={"ours": 30 * 2**20, "torch": None},
+        gradient_difference=2e-7,
+    )
+    table = report.table([result])
+    ours, torch = table.splitlines()[2:4]
+    assert ours.split() == ["fake", "ours", "2.00", "s", "1.00", "s", "4.00", "s", "30", "MiB"]
+    assert torch.split()[:8] == ["torch", "4.00", "s", "3.00", "s", "20.0", "s", "unknown"]
+    assert torch.endswith("torch / ours = 3.00 (2.00 to 5.00)")
+    assert "goal: to be fast" in table
+    assert "largest difference 2.0e-07" in table
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.00 µs"),
+        (-3e-7, "-0.30 µs"),
+        (1.234e-6, "1.23 µs"),
+        (9.996e-5, "100 µs"),
+        (9.996e-4, "1.00 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9999, "1.00 s"),
+        (123.4, "123 s"),
+    ],
+)
+def test_durations_have_three_digits_and_a_fitting_unit(seconds, text):
+    assert report.duration(seconds) == text
+
+
+def test_peak_memory_is_that_of_a_python_with_numpy():
+    memory = peak_memory()
+    assert memory is None or memory > 10 * 2**20
+
+
+def test_peak_memory_grows_with_an_array_and_does_not_shrink_with_it():
+    before = peak_memory()
+    if before is None:
+        pytest.skip("this system does not tell")
+    block = np.ones(before + 2**24, np.uint8)  # more than all that was ever held
+    size = block.nbytes
+    del block
+    assert peak_memory() >= size
+
+
+# --- gradients -----------------------------------------------------------------------------------------------------
+
+
+def test_gradients_within_rounding_agree_and_the_worst_difference_is_returned():
+    a = np.array([1.0, -4.0], np.float32)
+    b = np.array([1.0, -4.0 + 2e-5], np.float32)
+    gradients = {"ours": {"W": a, "b": a}, "torch": {"W": a, "b": b}}
+    assert compare_gradients(gradients, 1e-5) == pytest.approx(5e-6, rel=0.05)
+    assert compare_gradients({"ours": {"W": a}}, 1e-5) is None
+    assert compare_gradients({"ours": {}, "torch": {}}, 1e-5) is None
+
+
+def test_gradients_that_are_all_zero_agree():
+    zero = np.zeros(3, np.float32)
+    assert compare_gradients({"ours": {"W": zero}, "torch": {"W": zero}}, 1e-5) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"W": np.array([1.0, 2.001], np.float32)}, "gradients disagree.* that of W differs between ours and torch"),
+        ({"W": np.array([0.0, 0.0], np.float32)}, "gradients disagree"),
+        ({"W": np.array([1.0, np.nan], np.float32)}, "NaN or infinity"),
+        ({"W": np.array([1.0, np.inf], np.float32)}, "NaN or infinity"),
+        ({"W": np.array([[1.0, 2.0]], np.float32)}, r"float32 \(2,\) in ours, float32 \(1, 2\) in torch"),
+        ({"W": np.array([1.0, 2.0])}, "float32 .* in ours, float64 .* in torch"),
+        ({"V": np.array([1.0, 2.0], np.float32)}, r"of ours are \['W'\], those of torch \['V'\]"),
+        ({}, r"of ours are \['W'\], those of torch \[\]"),
+    ],
+)
+def test_gradients_that_disagree_are_refused(other, message):
+    with pytest.raises(BenchmarkError, match=message):
+        compare_gradients({"ours": {"W": np.array([1.0, 2.0], np.float32)}, "torch": other}, 1e-5)
+
+
+def test_the_third_contender_is_compared_too():
+    a, b = np.ones(2, np.float32), np.full(2, 1.1, np.float32)
+    with pytest.raises(BenchmarkError, match="between fused and torch"):
+        compare_gradients({"fused": {"W": a}, "unfused": {"W": a}, "torch": {"W": b}}, 1e-5)
+
+
+# --- processes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_row_with_three_contenders_is_measured(monkeypatch):
+    order = []
+    ask = harness.ContenderProcess.ask
+
+    def ask_and_note(process, do, **arguments):
+        order.append((process.name, do))
+        return ask(process, do, **arguments)
+
+    monkeypatch.setattr(harness.ContenderProcess, "ask", ask_and_note)
+    result = measure(fake_row(ours=Steady, unfused=Slow, torch=Slow), rounds=2, threads=1)
+    assert result.failure == ""
+    assert result.seconds == {"ours": [2.0, 2.0], "unfused": [6.0, 6.0], "torch": [6.0, 6.0]}
+    assert result.ratios == {"unfused / ours": [3.0, 3.0], "torch / ours": [3.0, 3.0]}
+    assert 0 < result.gradient_difference < 1e-5
+    assert all(memory is None or memory > 2**20 for memory in result.peak_memory.values())
+    names = ["ours", "unfused", "torch"]
+    rounds = [name for name, do in order if do == "round"]
+    assert rounds == names * 3  # a warm-up and two rounds, interleaved
+    assert [name for name, _ in order[:3]] == names  # gradients come before any round
+    assert {do for _, do in order[:3]} == {"gradients"}
+
+
+@pytest.mark.parametrize(
+    ("contender", "message"),
+    [
+        (Wrong, "gradients disagree, so times mean nothing: that of w differs between ours and other by 1.0e-03"),
+        (NoGradient, "TypeError: the gradient of w is None, not a NumPy array"),
+        (Dies, "the process of other died while asked for: round (exit status 1)"),
+        (Dies, "RuntimeError: out of chalk"),
+        (DiesSilently, "died while asked for: gradients (exit status 7)\n(nothing on stderr)"),
+    ],
+)
+def test_a_row_that_goes_wrong_says_why_and_has_no_figures(contender, message):
+    result = measure(fake_row(ours=Steady, other=contender), rounds=1, threads=1)
+    assert message in result.failure
+    assert (result.seconds, result.ratios) == ({}, {})
+
+
+def test_no_process_is_left_behind(monkeypatch):
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(harness.subprocess, "Popen", Popen)
+    measure(fake_row(ours=Steady, other=Dies), rounds=1, threads=1)
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)
+
+
+def test_the_contenders_are_told_the_number_of_threads():
+    limits = harness.thread_limits(3)
+    assert limits["OMP_NUM_THREADS"] == limits["OPENBLAS_NUM_THREADS"] == "3"
+
+
+# --- the command line ----------------------------------------------------------------------------------------------
+
+
+def test_the_table_and_the_json_tell_everything(tmp_path, capsys):
+    file = tmp_path / "figures.json"
+    rows = [fake_row(ours=Steady, torch=Slow)]
+    assert main(["--rounds", "1", "--threads", "1", "--only", "fake", "--json", str(file)], rows) == 0
+    output = capsys.readouterr().out
+    for text in ("date:", "CPU:", "threads:  1", "NumPy:", "BLAS", "PyTorch:", "torch / ours = 3.00 (3.00 to 3.00)"):
+        assert text in output
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    assert figures["environment"]["NumPy"].startswith(np.__version__)
+    (row,) = figures["rows"]
+    assert row["contenders"]["torch"]["seconds"] == {"median": 6.0, "min": 6.0, "max": 6.0, "rounds": [6.0]}
+    assert row["ratios"]["torch / ours"]["rounds"] == [3.0]
+    assert row["failure"] == ""
+
+
+def test_a_missing_package_is_named_with_its_remedy_and_our_time_stands(capsys):
+    assert main(["--rounds", "1"], [fake_row(ours=Steady, torch=NeedsMissing)]) == 0
+    output = capsys.readouterr().out
+    assert "torch: no_such_package is not installed; to compare with it: pip install -e '.[no_such_package]'" in output
+    assert "2.00 s" in output
+
+
+def test_a_failing_row_makes_the_status_1_and_leaves_the_others_standing(tmp_path, capsys):
+    good = Row(name="good", title="a good one", contenders={"ours": Steady}, ratios=(), steps=1)
+    file = tmp_path / "figures.json"
+    assert main(["--rounds", "1", "--json", str(file)], [fake_row(ours=Steady, other=Wrong), good]) == 1
+    output = capsys.readouterr().out
+    assert "FAILED: gradients disagree" in output
+    assert "2.00 s" in output
+    assert "gradients disagree" in json.loads(file.read_text(encoding="utf-8"))["rows"][0]["failure"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--only", "nonsense"], "--only nonsense: no such row; there are softmax-regression, tape, import-time"),
+        (["--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["--rounds", "many"], "invalid int value: 'many'"),
+        (["--threads", "-1"], "--threads must be at least 1, got -1"),
+        (["--json", "no/such/folder/f.json"], "not a file name in an existing folder"),
+    ],
+)
+def test_wrong_flags_are_explained_with_status_2(flags, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(flags)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+# --- the real rows -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_names_in_a_row_fit_together(row):
+    assert next(iter(row.contenders)) == "ours"
+    assert all({slow, fast} <= row.contenders.keys() for slow, fast in row.ratios)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_each_row_runs_and_its_contenders_agree(row):
+    short = Row(row.name, row.title, row.contenders, row.ratios, steps=1, tolerance=row.tolerance)
+    result = measure(short, rounds=1, threads=1)
+    assert result.failure == ""
+    assert "ours" in result.seconds
+    assert result.missing.keys() | result.seconds.keys() == row.contenders.keys()
+
+
+def test_listing_the_rows_imports_no_torch():
+    code = "import sys, benchmarks.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0

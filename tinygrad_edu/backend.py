@@ -1,0 +1,90 @@
+"""Arrays and devices: which library holds an array, and the few things NumPy and CuPy do differently.
+
+The library is found from the data, never from a global switch: `array_module(x)` is `numpy` for an array in the
+computer's memory and `cupy` for one on the GPU. An operation written as `xp = array_module(X); xp.exp(X)` runs on both,
+and CPU and GPU tensors live in one process. Only this file imports CuPy, when a GPU is first asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+Array = Any  # numpy.ndarray or cupy.ndarray; CuPy is optional, so its type cannot be named here
+
+
+class DeviceError(RuntimeError):
+    """A device that was asked for cannot be used; the message says why and what to do."""
+
+
+def array_module(x: Array) -> Any:
+    """The library that holds `x`: the module `numpy` or the module `cupy`."""
+    if type(x) is np.ndarray:  # by far the most frequent case
+        return np
+    cupy = sys.modules.get("cupy")  # if nobody has imported CuPy, nobody can hold one of its arrays
+    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array of either library (NumPy's scalars are not)."""
+    return isinstance(x, np.ndarray) or array_module(x) is not np
+
+
+def device_of(x: Array) -> str:
+    """Where `x` lives: `"cpu"` or `"cuda"`."""
+    return "cpu" if array_module(x) is np else "cuda"
+
+
+def resolve_device(name: str) -> str:
+    """Turn `"auto"` (the GPU if there is a usable one), `"cpu"` or `"cuda"` into `"cpu"` or `"cuda"`.
+
+    Raises ValueError for any other name, DeviceError when `"cuda"` was asked for and cannot be used.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"unknown device {name!r}: expected 'auto', 'cpu' or 'cuda'")
+    if name == "cpu":
+        return name
+    try:
+        import_cupy()
+    except DeviceError:
+        if name == "cuda":
+            raise
+        return "cpu"
+    return "cuda"
+
+
+def import_cupy() -> Any:
+    """Import CuPy and make sure that it reaches a GPU; DeviceError says what failed and what to install."""
+    try:
+        import cupy
+    except Exception as error:  # a CuPy that does not match its driver fails with more than ImportError
+        raise DeviceError(
+            f"device 'cuda' needs CuPy, which could not be imported ({error}). Install the extra that fits your "
+            "driver, pip install 'tinygrad-edu[cuda13]' or 'tinygrad-edu[cuda12]', or use device 'cpu'"
+        ) from error
+    try:
+        cupy.cuda.Device(0).compute_capability  # noqa: B018  (asks the driver, and fails where there is no GPU)
+    except Exception as error:
+        raise DeviceError(f"device 'cuda': CuPy finds no usable GPU ({error}); use device 'cpu'") from error
+    return cupy
+
+
+def to_device(x: Array, device: str) -> Array:
+    """`x` on `device` (`"auto"`, `"cpu"` or `"cuda"`); the same array when it is there already."""
+    return to_numpy(x) if resolve_device(device) == "cpu" else import_cupy().asarray(x)
+
+
+def to_numpy(x: Array) -> np.ndarray:
+    """`x` as a NumPy array; the same array when it is one already, a copy when it comes from the GPU."""
+    return np.asarray(x) if array_module(x) is np else array_module(x).asnumpy(x)
+
+
+def scatter_add(target: Array, index: Any, values: Array) -> None:
+    """`target[index] += values`, with every occurrence of a repeated index counted.
+
+    Plain `target[index] += values` reads, adds and writes once per *distinct* index: of several gradients for one row
+    only the last would survive.
+    """
+    array_module(target).add.at(target, index, values)

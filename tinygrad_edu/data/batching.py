@@ -1,0 +1,85 @@
+"""Cutting a data set into batches."""
+
+import operator
+from collections.abc import Iterator
+
+import numpy as np
+
+
+def batches(
+    *arrays: np.ndarray, batch_size: int, rng: np.random.Generator | None = None
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Go once through `arrays` side by side, `batch_size` items at a time: one epoch.
+
+    Parameters
+    ----------
+    *arrays : arrays (N, ...)
+        For example images (N, 28, 28) and labels (N,): item i of one belongs to item i of the others.
+    batch_size : int
+        Items in a batch, at least 1. The last batch holds the rest, and may be smaller.
+    rng : numpy.random.Generator, optional
+        Draws a new order, by one permutation per call. Without it the items come in the order of the arrays.
+
+    Returns
+    -------
+    iterator of tuples
+        One array (B, ...) for each of `arrays`, with its dtype. In order these are views, which cost nothing and
+        must not be written to; shuffled they are copies.
+
+    Raises
+    ------
+    ValueError
+        At the call, not at the first batch: no arrays, no items, lengths that differ, a `batch_size` that is not
+        a whole number of at least 1, an `rng` that is no generator.
+
+    Examples
+    --------
+    >>> x = np.arange(5)
+    >>> [batch.tolist() for (batch,) in batches(x, batch_size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    count = _common_length(arrays)
+    size = _checked_size(batch_size)
+    if rng is None:
+        return _in_order(arrays, count, size)
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"batches: rng must be a numpy.random.Generator or None, not {rng!r}; use numpy.random.default_rng(seed)"
+        )
+    # Drawn here and not at the first batch, so that what the generator gives next does not depend on when, or
+    # whether, somebody starts to read the batches.
+    return _shuffled(arrays, rng.permutation(count), size)
+
+
+def _common_length(arrays: tuple[np.ndarray, ...]) -> int:
+    """Return the number of items, which all arrays must share."""
+    if not arrays:
+        raise ValueError("batches: expected at least one array, came none")
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"batches: the arrays must hold equally many items, but their lengths are {lengths}")
+    if lengths[0] == 0:
+        raise ValueError("batches: the data set is empty (its arrays have length 0)")
+    return lengths[0]
+
+
+def _checked_size(batch_size: int) -> int:
+    """Return the batch size as a Python int. True and 2.0 are refused: they are slips, not sizes."""
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        size = 0
+    if size < 1 or isinstance(batch_size, bool):
+        raise ValueError(f"batches: batch_size must be a whole number of at least 1, not {batch_size!r}")
+    return size
+
+
+def _in_order(arrays: tuple[np.ndarray, ...], count: int, size: int) -> Iterator[tuple[np.ndarray, ...]]:
+    for start in range(0, count, size):
+        yield tuple(array[start : start + size] for array in arrays)
+
+
+def _shuffled(arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, ...]]:
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        yield tuple(array[chosen] for array in arrays)

@@ -1,0 +1,8 @@
+"""Proof that gradients are right: check one function with `gradcheck`, all operations with the table.
+
+`python -m tinygrad_edu.gradcheck` checks every exported operation and prints one line for each.
+"""
+
+from tinygrad_edu.gradcheck.check import CheckResult, GradientError, gradcheck
+
+__all__ = ["CheckResult", "GradientError", "gradcheck"]

@@ -1,0 +1,75 @@
+"""How weights begin, and where randomness comes from when nobody says.
+
+A layer multiplies the variance of its inputs by about (number of inputs) x (variance of a weight). The initialisers
+choose that variance so that signals neither fade nor blow up through many layers. All return float32 NumPy arrays,
+drawn on the CPU, so that one seed gives the same weights on every device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+_default_generator = np.random.default_rng()
+
+
+def manual_seed(seed: int) -> np.random.Generator:
+    """Seed the generator that initialisers and `Dropout` use when none is given, and return it."""
+    global _default_generator
+    _default_generator = np.random.default_rng(seed)
+    return _default_generator
+
+
+def default_generator() -> np.random.Generator:
+    """The generator that `manual_seed` made last; an unseeded one before the first call."""
+    return _default_generator
+
+
+def zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """All zeros: the usual start of a bias."""
+    return np.zeros(shape, dtype=np.float32)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan in, fan out): how many inputs one output sums over, and how many outputs one input reaches.
+
+    (D, M) for a matrix; for a convolution kernel (KH, KW, C, O) every channel is seen through KH x KW weights.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"fan in and fan out need at least two axes, (inputs, outputs); got shape {shape}")
+    window = math.prod(shape[:-2])
+    return window * shape[-2], window * shape[-1]
+
+
+def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
+    """U(-a, a) with a = sqrt(6 / (fan in + fan out)): variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+    limit = math.sqrt(6 / sum(fans(shape)))
+    return (rng or _default_generator).uniform(-limit, limit, shape).astype(np.float32)
+
+
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
+    """N(0, 2 / fan in): twice the variance, since a ReLU lets half of it pass (He et al. 2015)."""
+    return (rng or _default_generator).normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(np.float32)
+
+
+def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -> np.ndarray:
+    """A random matrix with orthonormal rows or columns, whichever are fewer: it changes no vector's length.
+
+    Q of the QR decomposition of a Gaussian matrix, with the signs of R's diagonal moved into Q, without which the
+    distribution would not be uniform (Saxe, McClelland and Ganguli 2013; Mezzadri 2007).
+    """
+    rows, columns = shape
+    gaussian = (rng or _default_generator).normal(size=(max(shape), min(shape)))
+    Q, R = np.linalg.qr(gaussian)
+    Q = Q * np.where(np.diagonal(R) < 0, -1.0, 1.0)
+    return np.ascontiguousarray(Q if rows >= columns else Q.T, dtype=np.float32)
+
+
+def truncated_normal(shape: tuple[int, ...], std: float = 0.05, rng: np.random.Generator | None = None) -> np.ndarray:
+    """N(0, std^2) without the tails: what falls beyond two standard deviations is drawn again."""
+    rng = rng or _default_generator
+    values = rng.normal(size=shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.normal(size=outside.sum())
+    return (values * std).astype(np.float32)

@@ -1,0 +1,102 @@
+"""Layers: parameters together with the operation that uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import ops
+from tinygrad_edu.nn import init
+from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.tensor import Tensor
+
+
+class Sequential(Module):
+    """Layers one after another: each one's output is the next one's input.
+
+    An entry is a module, or a plain function on tensors such as `ops.relu`.
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        self.layers = list(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Linear(Module):
+    """Y = X W + b: a dense (fully connected) layer.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        D and M: X is (..., D), Y is (..., M).
+    bias : bool
+        Whether to add b.
+    rng : numpy.random.Generator, optional
+        Draws the weights; the generator of `manual_seed` otherwise.
+
+    Attributes
+    ----------
+    weight : Parameter (D, M), Glorot-uniform
+    bias : Parameter (M,), zeros; or None
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: np.random.Generator | None = None) -> None:
+        check_positive("Linear", inputs=inputs, outputs=outputs)
+        self.weight = Parameter(init.glorot_uniform((inputs, outputs), rng))
+        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+
+class Dropout(Module):
+    """Drops each element with probability p while training; the identity in evaluation. See `ops.dropout`."""
+
+    def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p is the probability of dropping an element, 0 <= p < 1; got {p}")
+        self.p = p
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.dropout(x, self.p, self.rng or init.default_generator()) if self.training else x
+
+
+class ReLU(Module):
+    """`ops.relu` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu(x)
+
+
+class Tanh(Module):
+    """`ops.tanh` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.tanh(x)
+
+
+class Sigmoid(Module):
+    """`ops.sigmoid` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.sigmoid(x)
+
+
+class GELU(Module):
+    """`ops.gelu` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.gelu(x)
+
+
+def check_positive(layer: str, **sizes: int) -> None:
+    """ValueError unless every size is a whole number >= 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{layer}: {name} must be a whole number >= 1, got {size!r}")

@@ -1,0 +1,231 @@
+"""Arithmetic on single elements, with NumPy's broadcasting.
+
+For y = f(a, b), applied element by element, the chain rule reads dL/da = dL/dy * df/da: one product per element. An
+operand that was broadcast was used several times, so its gradients are summed (`unbroadcast`). Throughout,
+G = dL/dY.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_edu.backend import Array, array_module, is_array
+from tinygrad_edu.ops.support import Operand, constant, operands, unbroadcast
+from tinygrad_edu.tensor import Tensor, record
+
+# --- two operands --------------------------------------------------------------------------------------------------
+
+
+def add(a: Operand, b: Operand) -> Tensor:
+    """Y = A + B.   dY/dA = dY/dB = 1,   so   dL/dA = G,   dL/dB = G."""
+    a, b = operands("add", a, b)
+    A, B = a.data, b.data
+
+    def backward(G):
+        return (
+            unbroadcast(G, A.shape) if a.requires_grad else None,
+            unbroadcast(G, B.shape) if b.requires_grad else None,
+        )
+
+    return record(A + B, (a, b), backward)
+
+
+def sub(a: Operand, b: Operand) -> Tensor:
+    """Y = A - B.   dY/dA = 1, dY/dB = -1,   so   dL/dA = G,   dL/dB = -G."""
+    a, b = operands("sub", a, b)
+    A, B = a.data, b.data
+
+    def backward(G):
+        return (
+            unbroadcast(G, A.shape) if a.requires_grad else None,
+            -unbroadcast(G, B.shape) if b.requires_grad else None,
+        )
+
+    return record(A - B, (a, b), backward)
+
+
+def mul(a: Operand, b: Operand) -> Tensor:
+    """Y = A * B, element by element.   dY/dA = B, dY/dB = A,   so   dL/dA = G * B,   dL/dB = G * A."""
+    a, b = operands("mul", a, b)
+    A, B = a.data, b.data
+
+    def backward(G):
+        return (
+            unbroadcast(G * B, A.shape) if a.requires_grad else None,
+            unbroadcast(G * A, B.shape) if b.requires_grad else None,
+        )
+
+    return record(A * B, (a, b), backward)
+
+
+def div(a: Operand, b: Operand) -> Tensor:
+    """Y = A / B.   dY/dA = 1 / B, dY/dB = -A / B^2 = -Y / B,   so   dL/dA = G / B,   dL/dB = -(G / B) * Y."""
+    a, b = operands("div", a, b)
+    A, B = a.data, b.data
+    Y = A / B
+
+    def backward(G):
+        G_over_B = G / B
+        return (
+            unbroadcast(G_over_B, A.shape) if a.requires_grad else None,
+            unbroadcast(-G_over_B * Y, B.shape) if b.requires_grad else None,
+        )
+
+    return record(Y, (a, b), backward)
+
+
+def pow(a: Operand, b: Operand) -> Tensor:
+    """Y = A^B; B is a number or a tensor.
+
+    dY/dA = B A^(B-1)          so   dL/dA = G * B * A^(B-1)
+    dY/dB = A^B ln A           so   dL/dB = G * Y * ln A
+
+    The derivative by B exists for A > 0; at A = 0 its limit 0 is used (B > 0), for A < 0 it is NaN.
+    """
+    if isinstance(a, Tensor) and isinstance(b, int | float):  # a plain number: NumPy knows x**2 and x**0.5 as special
+        return _power(a, float(b) if a.dtype.kind == "f" else b)
+    a, b = operands("pow", a, b)
+    A, B = a.data, b.data
+    xp = array_module(A)
+    Y = A**B
+
+    def backward(G):
+        exponent = xp.where(B == 0, 1, B)  # keeps 0 * 0^-1 from becoming NaN: the derivative of A^0 is 0 everywhere
+        return (
+            unbroadcast(G * B * A ** (exponent - 1), A.shape) if a.requires_grad else None,
+            unbroadcast(G * Y * xp.log(xp.where(A == 0, 1, A)), B.shape) if b.requires_grad else None,
+        )
+
+    return record(Y, (a, b), backward)
+
+
+def _power(a: Tensor, p: float) -> Tensor:
+    A = a.data
+
+    def backward(G):
+        return (G * (p * A ** (p - 1)) if p != 0 else G * 0,)
+
+    backward.__qualname__ = "pow"
+    return record(A**p, (a,), backward)
+
+
+def maximum(a: Operand, b: Operand) -> Tensor:
+    """Y = the larger of A and B, element by element; the gradient goes to the operand that was taken.
+
+    dL/dA = G where A >= B, else 0;   dL/dB = G where A < B, else 0.
+    Of two equal operands the first takes the whole gradient, so that dL/dA + dL/dB = G: maximum(x, x) has slope 1.
+    """
+    a, b = operands("maximum", a, b)
+    return _choose(a, b, array_module(a.data).maximum, a.data >= b.data, "maximum")
+
+
+def minimum(a: Operand, b: Operand) -> Tensor:
+    """Y = the smaller of A and B, element by element; of two equal operands the first takes the whole gradient.
+
+    dL/dA = G where A <= B, else 0;   dL/dB = G where A > B, else 0.
+    """
+    a, b = operands("minimum", a, b)
+    return _choose(a, b, array_module(a.data).minimum, a.data <= b.data, "minimum")
+
+
+def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
+    """Y = A where the condition holds, else B.   dL/dA = G where it holds, dL/dB = G where it does not.
+
+    `condition` is an array or tensor of booleans (`x.data > 0`), broadcast with A and B. It has no gradient: nothing
+    changes when a boolean wiggles.
+    """
+    a, b = operands("where", a, b)
+    C = condition.data if isinstance(condition, Tensor) else condition
+    xp = array_module(a.data)
+    if not is_array(C) or C.dtype.kind != "b":
+        raise TypeError(f"where: the condition must be an array of booleans, such as x.data > 0; got {condition!r:.80}")
+    return _choose(a, b, lambda A, B: xp.where(C, A, B), C, "where")
+
+
+def _choose(a: Tensor, b: Tensor, function: Any, took_a: Array, name: str) -> Tensor:
+    """An operation that returns one of its two operands at each place: A where `took_a` holds, else B."""
+    A, B = a.data, b.data
+
+    def backward(G):
+        return (  # the product with the mask is many times faster than where() or an assignment through the mask
+            unbroadcast(G * took_a, A.shape) if a.requires_grad else None,
+            unbroadcast(G * ~took_a, B.shape) if b.requires_grad else None,
+        )
+
+    backward.__qualname__ = name
+    return record(function(A, B), (a, b), backward)
+
+
+# --- one operand ---------------------------------------------------------------------------------------------------
+
+
+def neg(a: Tensor) -> Tensor:
+    """Y = -A.   dL/dA = -G."""
+
+    def backward(G):
+        return (-G,)
+
+    return record(-a.data, (a,), backward)
+
+
+def exp(a: Tensor) -> Tensor:
+    """Y = e^A.   dY/dA = e^A = Y,   so   dL/dA = G * Y."""
+    Y = array_module(a.data).exp(a.data)
+
+    def backward(G):
+        return (G * Y,)
+
+    return record(Y, (a,), backward)
+
+
+def log(a: Tensor) -> Tensor:
+    """Y = ln A, the natural logarithm.   dY/dA = 1 / A,   so   dL/dA = G / A."""
+    A = a.data
+
+    def backward(G):
+        return (G / A,)
+
+    return record(array_module(A).log(A), (a,), backward)
+
+
+def sqrt(a: Tensor) -> Tensor:
+    """Y = A^(1/2).   dY/dA = 1 / (2 A^(1/2)) = 1 / (2 Y),   so   dL/dA = G / (2 Y); infinite at A = 0."""
+    Y = array_module(a.data).sqrt(a.data)
+
+    def backward(G):
+        return (G / (2 * Y),)
+
+    return record(Y, (a,), backward)
+
+
+def abs(a: Tensor) -> Tensor:
+    """Y = |A|.   dY/dA = sign(A),   so   dL/dA = G * sign(A); at the kink A = 0 the subgradient 0 is used."""
+    A = a.data
+    xp = array_module(A)
+
+    def backward(G):
+        return (G * xp.sign(A),)
+
+    return record(xp.abs(A), (a,), backward)
+
+
+def clip(a: Tensor, low: float | Array | None, high: float | Array | None) -> Tensor:
+    """Y = A limited to low <= Y <= high; None for no limit on that side. The limits are constants.
+
+    dL/dA = G where low <= A <= high, else 0: outside, Y no longer moves with A. On a limit the gradient passes.
+    """
+    A = a.data
+    xp = array_module(A)
+    inside = xp.ones(A.shape, dtype=bool)
+    Y = A
+    if low is not None:
+        low = constant("clip", low, a).data
+        Y, inside = xp.maximum(Y, low), inside & (low <= A)
+    if high is not None:
+        high = constant("clip", high, a).data
+        Y, inside = xp.minimum(Y, high), inside & (high >= A)
+
+    def backward(G):
+        return (unbroadcast(G * inside, A.shape),)
+
+    return record(Y, (a,), backward)

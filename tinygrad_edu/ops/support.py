@@ -1,0 +1,123 @@
+"""What the operations share: making operands fit each other, undoing broadcasting, and several results at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.backend import Array, array_module, device_of, is_array
+from tinygrad_edu.tensor import Tensor, record
+
+Operand = Tensor | Array  # a tensor, or what becomes one beside a tensor: a number, a list, an array
+
+
+def operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
+    """`a` and `b` as tensors that `op` can combine.
+
+    A number, a list or an array beside a tensor takes the tensor's floating dtype, so that `x * 2.0` or
+    `x * np.float64(2)` stays float32. Two tensors must agree in dtype and device, and their shapes must broadcast;
+    otherwise TypeError or ValueError names both.
+    """
+    if not isinstance(a, Tensor):
+        a = constant(op, a, b) if isinstance(b, Tensor) else Tensor(a)
+    if not isinstance(b, Tensor):
+        b = constant(op, b, a)
+    A, B = a.data, b.data
+    if A.dtype is not B.dtype or type(A) is not type(B):
+        check_same_kind(op, a, b)
+    if A.shape != B.shape:
+        _check_broadcast(op, A.shape, B.shape)
+    return a, b
+
+
+def constant(op: str, value: Any, like: Tensor) -> Tensor:
+    """`value` (number, list or array) as a tensor beside `like`: on its device and, for real numbers, of its dtype."""
+    xp = array_module(like.data)
+    if type(value) in (float, int) and like.dtype.kind == "f":  # the frequent case, x * 2.0, without the detours
+        return Tensor(xp.asarray(value, dtype=like.dtype))
+    if is_array(value) and device_of(value) != like.device:
+        raise TypeError(
+            f"{op}: operands on different devices, {device_of(value)!r} and {like.device!r}; move one with .to(device)"
+        )
+    value = Tensor(value).data  # refuses strings and objects
+    dtype = like.dtype if like.dtype.kind == "f" else value.dtype
+    return Tensor(xp.asarray(value, dtype=dtype))
+
+
+def check_same_kind(op: str, *tensors: Tensor) -> None:
+    """TypeError unless all tensors are on one device and of one dtype."""
+    first = tensors[0]
+    for other in tensors[1:]:
+        if other.device != first.device:
+            raise TypeError(
+                f"{op}: operands on different devices, {first.device!r} and {other.device!r}; move one with .to(device)"
+            )
+        if other.dtype != first.dtype:
+            raise TypeError(
+                f"{op}: operands of different dtypes, {first.dtype} and {other.dtype}; convert one with .astype(dtype)"
+            )
+
+
+def _check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """NumPy's rule: seen from the last axis, two lengths must be equal or one of them 1."""
+    for m, n in zip(reversed(a), reversed(b)):
+        if m != n and m != 1 and n != 1:
+            raise ValueError(
+                f"{op}: shapes {a} and {b} do not broadcast: from the last axis backwards, lengths must be equal or 1"
+            )
+
+
+def unbroadcast(G: Array, shape: tuple[int, ...]) -> Array:
+    """Sum G over the axes along which an operand of this `shape` was repeated by broadcasting.
+
+    If one number x was copied into y[0], ..., y[n-1], then dL/dx = sum_i dL/dy[i].
+    """
+    if G.shape == shape:
+        return G
+    added = G.ndim - len(shape)
+    stretched = tuple(added + i for i, n in enumerate(shape) if n == 1)
+    return G.sum(axis=(*range(added), *stretched)).reshape(shape)
+
+
+def normalize_axes(op: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """`axis` (None for all) as a sorted tuple of axes 0..ndim-1; ValueError for one out of range or named twice."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if not all(-ndim <= a < ndim for a in axes):
+        raise ValueError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
+    normalized = sorted(a % ndim for a in axes)
+    if len(set(normalized)) != len(normalized):
+        raise ValueError(f"{op}: axis {axis} names one axis twice")
+    return tuple(normalized)
+
+
+def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: Callable) -> tuple[Tensor, ...]:
+    """`record` for an operation with several results, such as an LSTM's outputs and its last cell state.
+
+    The walk knows tensors with one gradient each, so the results hang on one hidden tensor, older than they are. Each
+    result puts its gradient into a list when the walk reaches it. All of them come before the hidden tensor, whose turn
+    it is then to call `backward(Gs)`: a list with dL/d(result), or None where the loss does not depend on the result.
+    """
+    Gs: list[Array | None] = [None] * len(results)
+    token = np.zeros(())  # what a result hands to the hidden tensor in place of a gradient
+
+    def backward_all(_):
+        collected = Gs.copy()
+        Gs[:] = [None] * len(Gs)  # ready for another walk over a retained tape
+        return backward(collected)
+
+    hidden = record(token, inputs, backward_all)
+
+    def record_result(i: int) -> Tensor:
+        def backward_one(G):
+            Gs[i] = G
+            return (token,)
+
+        backward_one.__qualname__ = backward.__qualname__  # so that the result shows the operation's own name
+        return record(results[i], (hidden,), backward_one)
+
+    backward_all.__qualname__ = backward.__qualname__
+    return tuple(record_result(i) for i in range(len(results)))

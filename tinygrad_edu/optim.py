@@ -1,0 +1,165 @@
+"""Optimisers: how a parameter moves when its gradient is known.
+
+All update in place, `p -= ...`, without a tape. `p` is a parameter, `g` its gradient dL/dp, `lr` the learning rate; `t`
+counts the steps from 1. Every optimiser keeps arrays of its own for each parameter, on the parameter's device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.tensor import Tensor
+
+
+class Optimizer:
+    """What all optimisers share: the parameters, `zero_grad` and the step over every parameter with a gradient."""
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError(f"{type(self).__name__}: expected at least one parameter, got none")
+        for p in self.parameters:
+            if not isinstance(p, Tensor) or not p.requires_grad:
+                raise TypeError(f"{type(self).__name__}: expected tensors that require a gradient, got {p!r:.80}")
+        _check_not_negative(type(self).__name__, lr=lr, weight_decay=weight_decay)
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.t = 0
+
+    def zero_grad(self) -> None:
+        """Forget all gradients; without it, the next backward() adds to them."""
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        self.t += 1
+        for i, p in enumerate(self.parameters):
+            if p.grad is not None:
+                self.update(i, p.data, p.grad)
+
+    def update(self, i: int, p: Array, g: Array) -> None:
+        """Change the values `p` of parameter number i in place; `g` must be left as it is."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and L2 weight decay if wanted.
+
+    g' = g + weight_decay * p
+    v  = momentum * v + g'          (v starts at 0; without momentum, v = g')
+    p  = p - lr * v
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        _check_fraction("SGD", momentum=momentum)
+        self.momentum = momentum
+        self.velocities: dict[int, Array] = {}
+
+    def update(self, i: int, p: Array, g: Array) -> None:
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if self.momentum:
+            v = self.velocities.setdefault(i, array_module(p).zeros_like(p))
+            v *= self.momentum
+            v += g
+            g = v
+        p -= self.lr * g
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015): steps of a size near lr, whatever the size of the gradient.
+
+    m = b1 m + (1 - b1) g           a running mean of the gradient
+    v = b2 v + (1 - b2) g^2         a running mean of its square
+    p = p - lr m^ / (sqrt(v^) + eps),   m^ = m / (1 - b1^t),   v^ = v / (1 - b2^t)
+
+    m and v start at 0 and are too small at first; dividing by 1 - b^t mends that. The three corrections are pulled into
+    one scalar: with s = sqrt(1 - b2^t), the step is (lr s / (1 - b1^t)) m / (sqrt(v) + s eps).
+
+    `weight_decay` adds weight_decay * p to g (L2). `AdamW` decays the weights themselves. The defaults are Keras'.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-7,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        _check_fraction(type(self).__name__, beta1=betas[0], beta2=betas[1])
+        _check_not_negative(type(self).__name__, eps=eps)
+        self.betas = betas
+        self.eps = eps
+        self.moments: dict[int, tuple[Array, Array]] = {}
+
+    def update(self, i: int, p: Array, g: Array) -> None:
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        self.adapt(i, p, g)
+
+    def adapt(self, i: int, p: Array, g: Array) -> None:
+        xp = array_module(p)
+        if i not in self.moments:
+            self.moments[i] = (xp.zeros_like(p), xp.zeros_like(p))
+        m, v = self.moments[i]
+        b1, b2 = self.betas
+        s = math.sqrt(1 - b2**self.t)
+        # In place, with one scratch array: on small networks the step is mostly the making of arrays.
+        scratch = (1 - b1) * g
+        m *= b1
+        m += scratch
+        xp.multiply(g, g, out=scratch)
+        scratch *= 1 - b2
+        v *= b2
+        v += scratch
+        xp.sqrt(v, out=scratch)
+        scratch += s * self.eps
+        xp.divide(m, scratch, out=scratch)
+        scratch *= self.lr * s / (1 - b1**self.t)
+        p -= scratch
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p = p - lr weight_decay p, then Adam's step.
+
+    In `Adam`, the decay is part of the gradient and is divided by sqrt(v) like it; here all weights decay alike.
+    """
+
+    def update(self, i: int, p: Array, g: Array) -> None:
+        p *= 1 - self.lr * self.weight_decay
+        self.adapt(i, p, g)
+
+
+def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients together so that their common length is at most `max_norm`; return the length before.
+
+    length = sqrt(sum over all parameters of sum g^2). The direction of the step stays (Pascanu et al. 2013).
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm: max_norm must be > 0, got {max_norm}")
+    gradients = [(p, p.grad) for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(float((g * g).sum()) for _, g in gradients))
+    if norm > max_norm:
+        for p, g in gradients:
+            p.grad = g * (max_norm / norm)  # a new array: whoever kept the gradient keeps its values
+    return norm
+
+
+def _check_not_negative(name: str, **values: float) -> None:
+    for key, value in values.items():
+        if not value >= 0 or math.isinf(value):
+            raise ValueError(f"{name}: {key} must be a finite number >= 0, got {value}")
+
+
+def _check_fraction(name: str, **values: float) -> None:
+    for key, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name}: {key} must lie in 0 <= {key} < 1, got {value}")

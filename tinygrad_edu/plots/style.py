@@ -1,0 +1,87 @@
+"""The one style of all figures, and how a figure gets into a file.
+
+Curves differ in colour (the palette of Okabe and Ito, made for colour-blind readers) *and* in dash and marker, so that
+they can still be told apart in a black-and-white print.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without its yellow, which is lost on white paper. The first two differ most: they are the
+# usual pair of curves, training and test.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+DASHES = ("-", "--", "-.", ":")  # 7 colours and 4 dashes have no common divisor: 28 curves before a pair repeats
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "legend.handlelength": 3,  # long enough to tell the dashes apart
+    "figure.titlesize": 10,
+    "savefig.dpi": 200,
+    "image.interpolation": "nearest",  # a pixel of ours is a square, not a blur
+}
+
+PAGE_WIDTH = 6.3  # inches: the text width of an A4 page with margins of 25 mm
+
+
+@contextmanager
+def new_figure(path: str | os.PathLike[str], width: float, height: float) -> Iterator[Figure]:
+    """An empty figure of width x height inches in our style, saved to `path` when the block ends without an error."""
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        _save(figure, Path(path))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write to a temporary name, then rename: nobody ever sees half a picture, or loses an old one to a failed save."""
+    if len(path.suffix) < 2:
+        raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(temporary, format=path.suffix[1:])
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already when the rename succeeded
+
+
+def line_style(index: int, points: int) -> dict[str, Any]:
+    """Colour, dash and marker of the curve with this index; at most some 20 markers, however long the curve."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": DASHES[index % len(DASHES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "markevery": max(1, points // 20),
+    }
+
+
+def image_cells(figure: Figure, rows: int, columns: int) -> list[Axes]:
+    """rows x columns axes for images, row by row: no ticks, no frame, nothing at all where no image comes."""
+    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for cell in cells:
+        cell.set(xticks=[], yticks=[])
+        cell.grid(False)
+        for edge in cell.spines.values():
+            edge.set_visible(False)
+    return cells

@@ -1,0 +1,247 @@
+"""The engine: an array that remembers how it was computed, and the walk that turns that memory into gradients.
+
+Every operation computes its result with the array library and calls `record(result, inputs, backward)`. The result
+becomes a `Tensor` that knows its inputs and the function `backward`, which turns dL/d(result) into dL/d(input) for each
+input. These steps are the *tape*. `loss.backward()` walks it from the loss to the leaves and applies the chain
+rule once per tensor:
+
+    dL/dx  =  sum over all results y computed from x of  (dL/dy) (dy/dx).
+
+The order of the walk needs no search: a tensor gets a serial number at birth, and inputs are born before outputs.
+Visiting the youngest first guarantees that dL/dy is complete before it is passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_edu.backend import Array, array_module, device_of, is_array, to_numpy
+
+Backward = Callable[[Array], Sequence[Array | None]]  # dL/d(output) -> dL/d(input) for each input
+
+
+class Tensor:
+    """An array together with the history of its computation.
+
+    Parameters
+    ----------
+    data : array, number or nested list of numbers
+        A NumPy or CuPy array is kept without a copy. Python floats become float32, Python integers int64.
+    requires_grad : bool
+        Whether `backward()` shall leave dL/d(this tensor) in `.grad`. Needs a floating dtype.
+
+    Attributes
+    ----------
+    grad : array or None
+        dL/d(data), of the same shape and dtype, summed over all `backward()` calls since it was last None. Only leaves
+        (tensors that no operation computed) get one.
+    requires_grad : bool
+        True as well for every result computed from a tensor that requires a gradient.
+
+    `==` compares identity, so that tensors can be keys of a dictionary; compare values with `x.data == y.data`.
+    """
+
+    __slots__ = ("__weakref__", "_backward", "_inputs", "_serial", "data", "grad", "requires_grad")
+    __array_ufunc__ = None  # makes `ndarray + Tensor` call Tensor.__radd__ instead of adding element by element
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.data: Array = as_array(data)
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(
+                f"only floating-point tensors can require a gradient, this one is {self.data.dtype}; convert the data"
+            )
+        self.grad: Array | None = None
+        self.requires_grad = requires_grad
+        self._inputs: tuple[Tensor, ...] = ()
+        self._backward: Backward | None = None
+        self._serial = _next_serial()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def device(self) -> str:
+        """`"cpu"` or `"cuda"`."""
+        return device_of(self.data)
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that computed this tensor; empty for a leaf."""
+        return self._backward.__qualname__.split(".")[0].strip("_") if self._backward else ""
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array: the same memory on the CPU, a copy from the GPU."""
+        return to_numpy(self.data)
+
+    def item(self) -> float:
+        """The value of a tensor with one element, as a Python number."""
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """The same values (the same memory) without the history: no gradient flows through it."""
+        return Tensor(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), precision=4, threshold=20, separator=", ", prefix="Tensor(")
+        history = f", op={self.op!r}" if self.op else ", requires_grad=True" if self.requires_grad else ""
+        device = "" if self.device == "cpu" else f", device={self.device!r}"
+        return f"Tensor({values}, shape={self.shape}, dtype={self.dtype}{device}{history})"
+
+    def backward(self, gradient: Array | None = None, retain_graph: bool = False) -> None:
+        """Add dL/dx to `x.grad` of every leaf x that this tensor L was computed from.
+
+        Parameters
+        ----------
+        gradient : array, optional
+            dL/d(this tensor), of its shape and dtype; 1 for a tensor with one element. A tensor with several elements
+            needs it: the walk computes the product of this row vector with the Jacobian.
+        retain_graph : bool
+            Keep the tape for another walk. Otherwise every step is released as it is walked, which frees its arrays.
+            The tape holds arrays, not copies: do not write into any `.data` before the second walk.
+
+        Raises RuntimeError when nothing requires a gradient, an earlier walk released the tape, or the gradient is
+        missing; TypeError or ValueError when the gradient is on another device, or of another shape or dtype.
+        """
+        gradients = {self: self._initial_gradient(gradient)}  # dL/d(tensor), of all tensors reached and not yet left
+        reached = [(-self._serial, self)]  # the same tensors as a heap, whose first is the youngest
+        private: set[Tensor] = set()  # those whose entry in `gradients` is an array that nobody else holds
+        leaves = []
+        while reached:
+            tensor = heappop(reached)[1]
+            G = gradients.pop(tensor)
+            if tensor._backward is None:
+                leaves.append((tensor, G if tensor in private else G.copy()))
+                continue
+            for x, g in zip(tensor._inputs, tensor._backward(G)):
+                if g is None or not x.requires_grad:
+                    continue
+                if x not in gradients:
+                    gradients[x] = g
+                    heappush(reached, (-x._serial, x))
+                    if g is not G and g.base is None:  # neither the array we passed in nor a view of one
+                        private.add(x)
+                elif x in private:
+                    gradients[x] += g
+                else:
+                    gradients[x] = gradients[x] + g
+                    private.add(x)
+            if not retain_graph:
+                tensor._backward, tensor._inputs = _released, ()
+        for leaf, G in leaves:  # at the very end, so that an error on the way leaves no half of a gradient behind
+            # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
+            leaf.grad = as_array(G if leaf.grad is None else leaf.grad + G)
+
+    def _initial_gradient(self, gradient: Array | None) -> Array:
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() from a tensor that requires no gradient: nothing it was computed from has "
+                "requires_grad=True, or it was computed inside no_grad()"
+            )
+        if gradient is None:
+            if self.data.size != 1:
+                hint = "reduce it first (.sum(), .mean()), or pass dL/d(this tensor): y.backward(gradient)"
+                raise RuntimeError(f"backward() starts from one number, this tensor has shape {self.shape}; {hint}")
+            return array_module(self.data).ones_like(self.data)
+        if not is_array(gradient) or device_of(gradient) != self.device:
+            raise TypeError(f"backward(): the gradient must be an array on {self.device!r}, got {gradient!r:.80}")
+        expected, got = (self.shape, self.dtype), (gradient.shape, gradient.dtype)
+        if got != expected:
+            raise ValueError(f"backward(): the gradient must be {expected} like the tensor, it is {got}")
+        return gradient
+
+    if TYPE_CHECKING:  # ops/__init__.py hangs these on; here they only tell the type checker that they exist
+
+        def _method(self, *operands: Any, **options: Any) -> Tensor: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _method
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = _method
+        to = astype = exp = log = sqrt = abs = clip = tanh = sigmoid = relu = softmax = log_softmax = _method
+        sum = mean = var = max = min = reshape = transpose = swapaxes = expand_dims = squeeze = _method
+
+
+def as_array(data: Any) -> Array:
+    """`data` as an array of real numbers, without a copy where it is one; TypeError for anything else."""
+    if not is_array(data):
+        try:
+            array = np.asarray(data)
+        except ValueError as error:  # nested lists of unequal lengths
+            raise TypeError(f"cannot make an array of {data!r:.80}: {error}") from None
+        # A NumPy scalar, as a full reduction returns, has a dtype to keep; a Python float has none.
+        keeps_dtype = isinstance(data, np.generic) or array.dtype != np.float64
+        data = array if keeps_dtype else array.astype(np.float32)
+    if data.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds real numbers or booleans; got dtype {data.dtype}: {data!r:.80}")
+    return data
+
+
+def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tensor:
+    """Make the tensor that an operation returns, and put the operation on the tape.
+
+    Parameters
+    ----------
+    data : array
+        The result.
+    inputs : tuple of Tensor
+        What the result was computed from.
+    backward : callable
+        Takes G = dL/d(result), which it must not write into. Returns dL/d(input) for each input, of its shape and
+        dtype: a new array, or G, or a view of G; None where no gradient is wanted. It must not capture the result
+        tensor: that would be a reference cycle, and its memory would wait for the garbage collector.
+    """
+    tensor = _new_tensor(Tensor)  # skips __init__, whose checks the operation's inputs have passed
+    tensor.data = data if type(data) is np.ndarray else as_array(data)
+    tensor.grad = None
+    tensor._serial = _next_serial()
+    if _mode.recording:
+        for x in inputs:
+            if x.requires_grad:
+                tensor.requires_grad, tensor._inputs, tensor._backward = True, inputs, backward
+                return tensor
+    tensor.requires_grad, tensor._inputs, tensor._backward = False, (), None
+    return tensor
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, for evaluation: `with no_grad(): ...`, or `@no_grad()` on a function."""
+    before = _mode.recording
+    _mode.recording = False
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+class _Mode(threading.local):
+    recording = True  # False inside no_grad(); every thread has its own
+
+
+def _released(G: Array) -> Sequence[Array | None]:
+    """Takes the place of the backward function of a step that was walked."""
+    raise RuntimeError(
+        "backward() through a graph that was already released: an earlier backward() walked it and freed its arrays. "
+        "Pass retain_graph=True to the earlier call, or compute the loss again"
+    )
+
+
+_mode = _Mode()
+_next_serial = itertools.count().__next__
+_new_tensor = object.__new__
