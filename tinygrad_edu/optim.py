@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from tinygrad_edu.backend import Array, array_module
+import numpy as np
+
+from tinygrad_edu.backend import Array, array_module, to_numpy
 from tinygrad_edu.tensor import Tensor
 
 
@@ -27,6 +29,7 @@ class Optimizer:
         self.lr = lr
         self.weight_decay = weight_decay
         self.t = 0
+        self.state: list[dict[str, Array]] = [{} for _ in self.parameters]  # what is remembered of each parameter
 
     def zero_grad(self) -> None:
         """Forget all gradients; without it, the next backward() adds to them."""
@@ -44,6 +47,27 @@ class Optimizer:
         """Change the values `p` of parameter number i in place; `g` must be left as it is."""
         raise NotImplementedError
 
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything remembered between steps, as NumPy copies named `"t"`, `"0.m"`, `"0.v"`, `"1.m"`, ..."""
+        arrays = {f"{i}.{name}": np.array(to_numpy(a)) for i, own in enumerate(self.state) for name, a in own.items()}
+        return {"t": np.array(self.t), **arrays}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state_dict` of an optimiser of the same kind with the same parameters."""
+        parts = [(key, *key.split(".")) for key in state if key != "t"]
+        for key, i, _ in parts:
+            if not (
+                i.isdigit() and int(i) < len(self.parameters) and state[key].shape == self.parameters[int(i)].shape
+            ):
+                raise ValueError(
+                    f"{type(self).__name__}: the state {key} {state[key].shape} fits none of its parameters"
+                )
+        self.t = int(state["t"])
+        self.state = [{} for _ in self.parameters]
+        for key, i, name in parts:
+            p = self.parameters[int(i)].data
+            self.state[int(i)][name] = array_module(p).array(state[key], dtype=p.dtype)
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and L2 weight decay if wanted.
@@ -59,13 +83,12 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         _check_fraction("SGD", momentum=momentum)
         self.momentum = momentum
-        self.velocities: dict[int, Array] = {}
 
     def update(self, i: int, p: Array, g: Array) -> None:
         if self.weight_decay:
             g = g + self.weight_decay * p
         if self.momentum:
-            v = self.velocities.setdefault(i, array_module(p).zeros_like(p))
+            v = self.state[i].setdefault("velocity", array_module(p).zeros_like(p))
             v *= self.momentum
             v += g
             g = v
@@ -98,7 +121,6 @@ class Adam(Optimizer):
         _check_not_negative(type(self).__name__, eps=eps)
         self.betas = betas
         self.eps = eps
-        self.moments: dict[int, tuple[Array, Array]] = {}
 
     def update(self, i: int, p: Array, g: Array) -> None:
         if self.weight_decay:
@@ -107,9 +129,9 @@ class Adam(Optimizer):
 
     def adapt(self, i: int, p: Array, g: Array) -> None:
         xp = array_module(p)
-        if i not in self.moments:
-            self.moments[i] = (xp.zeros_like(p), xp.zeros_like(p))
-        m, v = self.moments[i]
+        if not self.state[i]:
+            self.state[i] = {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
+        m, v = self.state[i]["m"], self.state[i]["v"]
         b1, b2 = self.betas
         s = math.sqrt(1 - b2**self.t)
         # In place, with one scratch array: on small networks the step is mostly the making of arrays.
