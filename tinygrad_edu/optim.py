@@ -56,12 +56,9 @@ class Optimizer:
         """Go on from a `state_dict` of an optimiser of the same kind with the same parameters."""
         parts = [(key, *key.split(".")) for key in state if key != "t"]
         for key, i, _ in parts:
-            if not (
-                i.isdigit() and int(i) < len(self.parameters) and state[key].shape == self.parameters[int(i)].shape
-            ):
-                raise ValueError(
-                    f"{type(self).__name__}: the state {key} {state[key].shape} fits none of its parameters"
-                )
+            shape = self.parameters[int(i)].shape if i.isdigit() and int(i) < len(self.parameters) else None
+            if state[key].shape != shape:
+                raise ValueError(f"{type(self).__name__}: the state {key} {state[key].shape} fits no parameter here")
         self.t = int(state["t"])
         self.state = [{} for _ in self.parameters]
         for key, i, name in parts:

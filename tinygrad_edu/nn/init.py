@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-_default_generator = np.random.default_rng()
+_default_generator: np.random.Generator | None = None
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -22,7 +22,10 @@ def manual_seed(seed: int) -> np.random.Generator:
 
 
 def default_generator() -> np.random.Generator:
-    """The generator that `manual_seed` made last; an unseeded one before the first call."""
+    """The generator that `manual_seed` made last; before the first call, one with a seed of the system's choice."""
+    global _default_generator
+    if _default_generator is None:  # not made at import: NumPy loads its random module when it is first used
+        _default_generator = np.random.default_rng()
     return _default_generator
 
 
@@ -45,12 +48,12 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
     """U(-a, a) with a = sqrt(6 / (fan in + fan out)): variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
     limit = math.sqrt(6 / sum(fans(shape)))
-    return (rng or _default_generator).uniform(-limit, limit, shape).astype(np.float32)
+    return (rng or default_generator()).uniform(-limit, limit, shape).astype(np.float32)
 
 
 def he_normal(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
     """N(0, 2 / fan in): twice the variance, since a ReLU lets half of it pass (He et al. 2015)."""
-    return (rng or _default_generator).normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(np.float32)
+    return (rng or default_generator()).normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(np.float32)
 
 
 def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -> np.ndarray:
@@ -60,7 +63,7 @@ def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -
     distribution would not be uniform (Saxe, McClelland and Ganguli 2013; Mezzadri 2007).
     """
     rows, columns = shape
-    gaussian = (rng or _default_generator).normal(size=(max(shape), min(shape)))
+    gaussian = (rng or default_generator()).normal(size=(max(shape), min(shape)))
     Q, R = np.linalg.qr(gaussian)
     Q = Q * np.where(np.diagonal(R) < 0, -1.0, 1.0)
     return np.ascontiguousarray(Q if rows >= columns else Q.T, dtype=np.float32)
@@ -68,7 +71,7 @@ def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -
 
 def truncated_normal(shape: tuple[int, ...], std: float = 0.05, rng: np.random.Generator | None = None) -> np.ndarray:
     """N(0, std^2) without the tails: what falls beyond two standard deviations is drawn again."""
-    rng = rng or _default_generator
+    rng = rng or default_generator()
     values = rng.normal(size=shape)
     while (outside := np.abs(values) > 2).any():
         values[outside] = rng.normal(size=outside.sum())

@@ -1,0 +1,58 @@
+"""What `import tinygrad_edu` costs above `import numpy`, which it needs: each in fresh interpreters.
+
+Only the import statement is timed, by the new interpreter itself: the start of Python is not ours to improve. Nor is
+the compilation to bytecode counted, which happens once in a package's life: the warm-up leaves the bytecode in a folder
+that all interpreters of a contender share.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from benchmarks.contender import Contender, Row
+
+TIME_IMPORT = "import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+WEIGH_IMPORT = "import {module}; from benchmarks.contender import peak_memory; print(peak_memory() or '')"
+
+
+class Import(Contender):
+    module: str
+
+    def __init__(self, seed: int) -> None:
+        self._bytecode = tempfile.TemporaryDirectory()  # removed when this process ends
+        self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": self._bytecode.name}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def time_steps(self, steps: int) -> list[float]:
+        """Seconds that the import took, in each of `steps` fresh interpreters."""
+        return [float(self._in_fresh_interpreter(TIME_IMPORT.format(module=self.module))) for _ in range(steps)]
+
+    def peak_memory(self) -> int | None:
+        """Of a fresh interpreter after the import; this process only starts others."""
+        answer = self._in_fresh_interpreter(WEIGH_IMPORT.format(module=self.module))
+        return int(answer) if answer else None
+
+    def _in_fresh_interpreter(self, code: str) -> str:
+        """What a new Python prints when it runs `code`; its stderr is ours."""
+        command = [sys.executable, "-c", code]
+        finished = subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True)
+        return finished.stdout.strip()
+
+
+class Ours(Import):
+    module = "tinygrad_edu"
+
+
+class NumPy(Import):
+    module = "numpy"
+
+
+ROW = Row(
+    name="import-time",
+    title="the import statement alone, in a fresh interpreter",
+    contenders={"ours": Ours, "numpy": NumPy},
+    ratios=(("ours", "numpy"),),
+    steps=5,
+    goal="ours / numpy at most 1.3",
+)

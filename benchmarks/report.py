@@ -1,0 +1,141 @@
+"""What was measured, for people (a table) and for programs (JSON)."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import Result
+
+
+def environment(threads: int) -> dict[str, str]:
+    """All that a figure depends on besides the code."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "date": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
+        "CPU": f"{_cpu_model()}, {available_cores()} cores",
+        "system": platform.platform(),
+        "threads": f"{threads} for each contender",
+        "Python": platform.python_version(),
+        "NumPy": f"{np.__version__}, BLAS {blas['name']} {blas['version']}",
+        "PyTorch": _version("torch"),
+    }
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)  # without importing it
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line per contender with a ratio at its numerator, then what there is to say about each row."""
+    lines = [("row", "contender", "median", "min", "max", "peak memory", "ratio by round: median (min to max)")]
+    for result in results:
+        label = result.row.name
+        for name in result.row.contenders:
+            lines.append((label, name, *_figures(result, name)))
+            label = ""
+    return "\n".join([*_aligned(lines), "", *(line for result in results for line in _notes(result))])
+
+
+def _figures(result: Result, contender: str) -> tuple[str, str, str, str, str]:
+    if contender not in result.seconds:
+        return "failed" if result.failure else "-", "", "", "", ""
+    seconds = result.seconds[contender]
+    memory = result.peak_memory[contender]
+    ratios = [
+        f"{pair} = {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        for pair, values in result.ratios.items()
+        if pair.startswith(f"{contender} /")
+    ]
+    return (
+        duration(statistics.median(seconds)),
+        duration(min(seconds)),
+        duration(max(seconds)),
+        "unknown" if memory is None else f"{memory / 2**20:.0f} MiB",
+        ", ".join(ratios),
+    )
+
+
+def _notes(result: Result) -> Iterable[str]:
+    yield f"{result.row.name}: {result.row.title}"
+    if result.row.goal:
+        yield f"  goal: {result.row.goal}"
+    if result.gradient_difference is not None:
+        yield f"  gradients agree: largest difference {result.gradient_difference:.1e} of the largest entry"
+    for contender, hint in result.missing.items():
+        yield f"  {contender}: {hint}"
+    if result.failure:
+        yield "  FAILED: " + result.failure.replace("\n", "\n    ")
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """The cells of each column padded to one width: numbers (the middle columns) to the right, words to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = []
+    for line in lines:
+        cells = [
+            cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        padded.append("   ".join(cells).rstrip())
+    padded.insert(1, "-" * max(map(len, padded)))
+    return padded
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit that suits them: `duration(0.00012)` is "120 µs"."""
+    units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    # The largest unit of which there is at least one; 0.9996 ms counts, since it would be printed as 1000 µs.
+    size, unit = next((u for u in units if abs(seconds) >= 0.9995 * u[0]), units[-1])
+    value = seconds / size
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Every figure of every round, in seconds and bytes."""
+    return [
+        {
+            "row": result.row.name,
+            "title": result.row.title,
+            "goal": result.row.goal,
+            "gradient_difference": result.gradient_difference,
+            "missing": result.missing,
+            "failure": result.failure,
+            "contenders": {
+                name: {"seconds": _summary(seconds), "peak_memory_bytes": result.peak_memory[name]}
+                for name, seconds in result.seconds.items()
+            },
+            "ratios": {pair: _summary(values) for pair, values in result.ratios.items()},
+        }
+        for result in results
+    ]
+
+
+def _summary(values: list[float]) -> dict[str, Any]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": values}

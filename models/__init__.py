@@ -1,0 +1,1 @@
+"""The five practicals, one script each; `python -m models` runs the tour of all of them."""

@@ -1,0 +1,95 @@
+"""Weights and whole training states in files: safetensors, which holds arrays and text and can run no code.
+
+Every file is written under a temporary name and renamed, so that a crash leaves the old file or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from tinygrad_edu.nn import Module
+from tinygrad_edu.optim import Optimizer
+
+
+class CheckpointError(Exception):
+    """A file of weights cannot be read, or belongs to another network; the message says which and why."""
+
+
+def save_weights(path: str | Path, model: Module, facts: dict[str, Any] | None = None) -> None:
+    """Write a model's parameters and buffers, with `facts` (what JSON can hold, such as a vocabulary) beside them."""
+    _write(Path(path), model.state_dict(), facts or {})
+
+
+def load_weights(path: str | Path, model: Module) -> dict[str, Any]:
+    """Set a model's parameters and buffers from a file, and return the facts stored with them.
+
+    Raises CheckpointError when there is no such file, it is damaged, or its names and shapes are not the model's.
+    """
+    arrays, facts = read_weights(path)
+    _fit_into(Path(path), model, arrays)
+    return facts
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the facts in a file, before there is a model to put them into."""
+    path = Path(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file of weights {path}; train first, or check the path") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); delete it and train again") from None
+
+
+def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, facts: dict[str, Any]) -> None:
+    """Write all that training needs to go on as if it had never stopped: weights, optimiser and `facts`."""
+    arrays = {f"model.{name}": values for name, values in model.state_dict().items()}
+    arrays |= {f"optimizer.{name}": values for name, values in optimizer.state_dict().items()}
+    _write(Path(path), arrays, facts)
+
+
+def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> dict[str, Any]:
+    """Restore what `save_checkpoint` wrote, and return its facts; CheckpointError like `load_weights`."""
+    arrays, facts = read_weights(path)
+    parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "optimizer": {}}
+    for name, values in arrays.items():
+        part, _, rest = name.partition(".")
+        parts.get(part, {})[rest] = values
+    if "t" not in parts["optimizer"]:
+        raise CheckpointError(f"{path} holds weights, but no state of an optimiser; it cannot be resumed from")
+    _fit_into(Path(path), model, parts["model"])
+    _fit_into(Path(path), optimizer, parts["optimizer"])
+    return facts
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file, then give it its name: nobody sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+    contiguous = {name: np.ascontiguousarray(values).reshape(values.shape) for name, values in arrays.items()}
+    write_whole(path, lambda temporary: save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)}))
+
+
+def _fit_into(path: Path, target: Module | Optimizer, arrays: dict[str, np.ndarray]) -> None:
+    try:
+        target.load_state_dict(arrays)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
