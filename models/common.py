@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,10 +181,10 @@ def describe(row: dict[str, Any]) -> str:
     return f"epoch {row['epoch']:>3}  " + "  ".join(figures)
 
 
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their widest entry."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, tuple("-" * width for width in widths), *rows):
+    for row in (head, ["-" * width for width in widths], *rows):
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
 
 

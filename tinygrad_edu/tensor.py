@@ -207,7 +207,7 @@ def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tenso
         tensor: that would be a reference cycle, and its memory would wait for the garbage collector.
     """
     tensor = _new_tensor(Tensor)  # skips __init__, whose checks the operation's inputs have passed
-    tensor.data = data if type(data) is np.ndarray else as_array(data)
+    tensor.data = data if type(data) is _ndarray else as_array(data)
     tensor.grad = None
     tensor._serial = _next_serial()
     if _mode.recording:
@@ -244,4 +244,4 @@ def _released(G: Array) -> Sequence[Array | None]:
 
 _mode = _Mode()
 _next_serial = itertools.count().__next__
-_new_tensor = object.__new__
+_new_tensor, _ndarray = object.__new__, np.ndarray  # names that need no look-up in a module

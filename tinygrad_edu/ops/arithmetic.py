@@ -19,29 +19,27 @@ from tinygrad_edu.tensor import Tensor, record
 def add(a: Operand, b: Operand) -> Tensor:
     """Y = A + B.   dY/dA = dY/dB = 1,   so   dL/dA = G,   dL/dB = G."""
     a, b = operands("add", a, b)
-    A, B = a.data, b.data
 
     def backward(G):
         return (
-            unbroadcast(G, A.shape) if a.requires_grad else None,
-            unbroadcast(G, B.shape) if b.requires_grad else None,
+            unbroadcast(G, a.data.shape) if a.requires_grad else None,
+            unbroadcast(G, b.data.shape) if b.requires_grad else None,
         )
 
-    return record(A + B, (a, b), backward)
+    return record(a.data + b.data, (a, b), backward)
 
 
 def sub(a: Operand, b: Operand) -> Tensor:
     """Y = A - B.   dY/dA = 1, dY/dB = -1,   so   dL/dA = G,   dL/dB = -G."""
     a, b = operands("sub", a, b)
-    A, B = a.data, b.data
 
     def backward(G):
         return (
-            unbroadcast(G, A.shape) if a.requires_grad else None,
-            -unbroadcast(G, B.shape) if b.requires_grad else None,
+            unbroadcast(G, a.data.shape) if a.requires_grad else None,
+            -unbroadcast(G, b.data.shape) if b.requires_grad else None,
         )
 
-    return record(A - B, (a, b), backward)
+    return record(a.data - b.data, (a, b), backward)
 
 
 def mul(a: Operand, b: Operand) -> Tensor:

@@ -1,0 +1,75 @@
+"""The tour: every script in its quick form, and one table at the end.
+
+`python -m models` runs all of them, `python -m models NAME ...` some. The flags go to every script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from models.common import print_table
+
+SCRIPTS = ("softmax_by_hand", "softmax_regression")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m models", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which scripts to run: {', '.join(SCRIPTS)}")
+    parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"), help="where to compute (cpu)")
+    parser.add_argument("--seed", type=int, default=0, help="for everything random (0)")
+    parser.add_argument("--data-dir", type=Path, help="where the data sets are ($TINYGRAD_EDU_DATA, or a cache folder)")
+    parser.add_argument("--data", default="auto", choices=("auto", "real", "synthetic"), help="see the scripts (auto)")
+    parser.add_argument("--out", type=Path, default=Path("runs") / "tour", help="where results go (runs/tour)")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in SCRIPTS]
+    if unknown:
+        parser.error(f"there is no script {', '.join(unknown)}; there are: {', '.join(SCRIPTS)}")
+
+    names = options.names or SCRIPTS
+    modules = {name: importlib.import_module(f"models.{name}") for name in names}
+    for name, module in modules.items():
+        print(f"{name:<20} {str(module.__doc__).splitlines()[0]}")
+    rows, failed = [], []
+    for number, (name, module) in enumerate(modules.items(), 1):
+        print(f"\n=== {number}/{len(modules)}  {name}", flush=True)
+        start = time.perf_counter()
+        status = module.main(script_arguments(name, options))
+        seconds = f"{time.perf_counter() - start:.1f}"
+        if status == 130:  # Ctrl-C ends the whole tour, not one script of it
+            return status
+        if status:
+            failed.append(name)
+            rows.append([name, "-", "failed, see above", "-", "-", seconds])
+        else:
+            rows += table_rows(name, options.out / name, seconds)
+    print()
+    print_table(("model", "data", "figure", "report", "measured", "seconds"), rows)
+    return 1 if failed else 0
+
+
+def script_arguments(name: str, options: argparse.Namespace) -> list[str]:
+    """What a script is called with."""
+    arguments = ["--quick", "--out", str(options.out / name), "--data", options.data, "--seed", str(options.seed)]
+    # The script that derives its gradients by hand is NumPy alone, and has no GPU form.
+    arguments += ["--device", "cpu" if name == "softmax_by_hand" else options.device]
+    arguments += ["--data-dir", str(options.data_dir)] if options.data_dir else []
+    return arguments + (["--no-progress"] if options.no_progress else [])
+
+
+def table_rows(name: str, out: Path, seconds: str) -> list[list[str]]:
+    """The lines of a script's own table, as it left them in its metrics.json; name, data and time on the first."""
+    metrics = json.loads((out / "metrics.json").read_text())
+    data = f"{metrics['data']['name']} ({metrics['data']['source']})"
+    rows = [["", "", *row, ""] for row in metrics["table"]]
+    rows[0][0], rows[0][1], rows[0][-1] = name, data, seconds
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The two softmax scripts and the tour, run as a user runs them."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import __main__ as tour
+from models import softmax_by_hand, softmax_regression
+from tinygrad_edu import Tensor, ops
+from tinygrad_edu.data import batches, load_mnist
+
+REAL_DATA = os.environ.get("TINYGRAD_EDU_DATA")
+needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="TINYGRAD_EDU_DATA names no directory with the real data")
+
+
+def run(module, out, *arguments):
+    """A script's exit status and what it left in metrics.json."""
+    status = module.main(["--out", str(out), "--no-progress", *arguments])
+    path = out / "metrics.json"
+    return status, json.loads(path.read_text()) if path.exists() else None
+
+
+@pytest.mark.parametrize("source", ["synthetic", pytest.param("real", marks=needs_real_data)])
+def test_autograd_gradients_equal_the_hand_derived_ones(source):
+    data = load_mnist(source=source)
+    X, T = softmax_by_hand.prepare(data.train_images[:3000], data.train_labels[:3000])
+    rng = np.random.default_rng(0)
+    model = softmax_regression.SoftmaxRegression()
+    for images, one_hot in batches(X, T, batch_size=100):
+        W = rng.normal(0, 0.1, (784, 10)).astype(np.float32)
+        b = rng.normal(0, 0.1, 10).astype(np.float32)
+        gradW, gradb = softmax_by_hand.gradients(images, one_hot, W, b)
+        model.weight.data, model.bias.data = W, b
+        model.zero_grad()
+        ops.softmax_cross_entropy(model(Tensor(images)), one_hot.argmax(axis=1)).backward()
+        for own, by_hand in ((model.weight.grad, gradW), (model.bias.grad, gradb)):
+            assert own.dtype == np.float32
+            np.testing.assert_allclose(own, by_hand, rtol=0, atol=1e-6 * np.abs(by_hand).max())
+
+
+@needs_real_data
+@pytest.mark.parametrize("module", [softmax_by_hand, softmax_regression])
+def test_the_figures_of_the_report_come_out_to_the_last_digit(module, tmp_path):
+    status, metrics = run(module, tmp_path, "--data", "real")
+    assert status == 0
+    assert metrics["data"] == {"name": "MNIST", "source": "local"}
+    epochs = metrics["epochs"]
+    measured = {i: (round(epochs[i]["train_accuracy"], 2), round(epochs[i]["test_accuracy"], 2)) for i in (0, 10, 19)}
+    assert measured == {0: (89.27, 90.24), 10: (92.09, 92.13), 19: (92.50, 92.24)}
+
+
+@pytest.mark.parametrize("module", [softmax_by_hand, softmax_regression])
+def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
+    name = module.__name__.split(".")[-1]
+    status, metrics = run(module, tmp_path, "--data", "synthetic", "--epochs", "2")
+    assert status == 0
+    files = {"accuracy.png", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
+    if module is softmax_regression:
+        files |= {"checkpoint.safetensors", "weights.safetensors"}
+    assert set(os.listdir(tmp_path)) == files
+    assert set(metrics) >= {"model", "variant", "device", "seed", "data", "epochs", "final"}
+    assert (metrics["model"], metrics["device"], metrics["seed"]) == (name, "cpu", 0)
+    assert [row["epoch"] for row in metrics["epochs"]] == [0, 1]
+    assert metrics["final"]["test_accuracy"] > 50  # chance is 10
+    output = capsys.readouterr().out
+    assert "synthetic" in output
+    assert "89.27" not in output  # a figure of the report never stands beside stand-in data
+
+
+def test_both_scripts_learn_the_same(tmp_path):
+    figures = []
+    for module in (softmax_by_hand, softmax_regression):
+        _, metrics = run(module, tmp_path / module.__name__, "--data", "synthetic", "--epochs", "3")
+        figures.append([(row["train_accuracy"], row["test_accuracy"]) for row in metrics["epochs"]])
+    assert figures[0] == figures[1]
+
+
+def test_resume_goes_on_as_if_nothing_had_happened(tmp_path):
+    _, whole = run(softmax_regression, tmp_path / "whole", "--data", "synthetic", "--epochs", "4")
+    run(softmax_regression, tmp_path / "parts", "--data", "synthetic", "--epochs", "2")
+    status, parts = run(softmax_regression, tmp_path / "parts", "--data", "synthetic", "--epochs", "4", "--resume")
+    assert status == 0
+    assert parts["epochs"] == whole["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data-dir", "no/such/folder"], "no/such/folder"),
+        (["--device", "cuda"], "cuda"),
+        (["--resume"], "checkpoint.safetensors"),
+        (["--seed", "-1"], "--seed"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line_and_the_status_is_2(arguments, message, tmp_path, capsys):
+    status = softmax_regression.main(["--out", str(tmp_path), "--data", "synthetic", *arguments][:None])
+    if "--data-dir" in arguments:
+        status = softmax_regression.main(["--out", str(tmp_path), *arguments])
+    assert status == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--device", "tpu"], ["--epochs", "0"], ["--data", "fake"], ["--epochs", "many"], ["--unknown"]]
+)
+def test_unknown_flags_and_values_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        softmax_regression.main(arguments)
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_tour_ends_in_one_table(tmp_path, capsys):
+    assert tour.main(["softmax_by_hand", "--data", "synthetic", "--no-progress", "--out", str(tmp_path)]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("softmax_by_hand")
+    head = [line for line in output.splitlines() if line.startswith("model ")]
+    assert [line.split() for line in head] == [["model", "data", "figure", "report", "measured", "seconds"]]
+
+
+def test_the_tour_goes_on_after_a_failure_and_says_so(tmp_path, capsys):
+    status = tour.main(["softmax_regression", "--data-dir", "no/such/folder", "--out", str(tmp_path)])
+    assert status == 1
+    output = capsys.readouterr()
+    assert "failed" in output.out
+    assert "no/such/folder" in output.err
+
+
+def test_the_tour_names_the_scripts_it_knows(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        tour.main(["resnet"])
+    assert "softmax_by_hand" in capsys.readouterr().err
+
+
+def test_the_hand_derived_script_needs_no_autograd():
+    source = Path(softmax_by_hand.__file__).read_text()
+    imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
+    allowed = ("from __future__", "import sys", "import numpy", "from models.common", "from tinygrad_edu import plots")
+    assert all(line.startswith((*allowed, "from tinygrad_edu.data")) for line in imports)

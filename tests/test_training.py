@@ -1,0 +1,172 @@
+"""The loop around the training step, and what it leaves in files."""
+
+import json
+import math
+import os
+import time
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import nn, optim
+from tinygrad_edu.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+from tinygrad_edu.training import History, TrainingError, fit
+
+
+def two_batches():
+    return [(np.zeros(3),), (np.zeros(1),)]
+
+
+def test_running_means_are_weighted_by_the_sizes_of_the_batches():
+    losses = iter([1.0, 5.0])
+    history = fit(lambda batch: {"loss": next(losses)}, two_batches, 1, lambda: {"test_accuracy": 90.0})
+    assert history.epochs == [{"epoch": 0, "train_loss": (3 * 1.0 + 1 * 5.0) / 4, "test_accuracy": 90.0}]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_training_and_says_where(bad):
+    losses = iter([1.0, 1.0, 1.0, bad])
+    saved = []
+    with pytest.raises(TrainingError, match="epoch 1, batch 1"):
+        fit(lambda batch: {"loss": next(losses)}, two_batches, 5, after_epoch=lambda h: saved.append(len(h.epochs)))
+    assert saved == [1]  # the checkpoint of the last good epoch stays the last one
+
+
+def test_early_stopping_waits_for_patience_epochs():
+    validation = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
+    history = fit(
+        lambda batch: {"loss": 1.0}, two_batches, 6, lambda: {"validation_loss": next(validation)}, patience=3
+    )
+    assert history["validation_loss"] == [3.0, 2.0, 2.5, 2.4, 2.3]
+    assert "3 epochs" in history.stopped
+    assert history.best("validation_loss") == 1
+
+
+def test_ctrl_c_keeps_the_complete_epochs():
+    steps = iter(range(10))
+
+    def step(batch):
+        if next(steps) == 5:
+            raise KeyboardInterrupt
+        return {"loss": 1.0}
+
+    history = fit(step, two_batches, 10)
+    assert len(history.epochs) == 2
+    assert "epoch 3" in history.stopped
+
+
+@pytest.mark.parametrize(
+    ("epochs", "data", "message"), [(0, two_batches, "epochs must be at least 1"), (1, list, "without a single batch")]
+)
+def test_nothing_to_train_is_an_error(epochs, data, message):
+    with pytest.raises(ValueError, match=message):
+        fit(lambda batch: {"loss": 1.0}, data, epochs)
+
+
+def test_the_bar_shows_running_figures_only_when_asked(capsys):
+    def step(batch):
+        time.sleep(0.12)  # the bar is drawn anew at most every 0.1 s
+        return {"loss": 1.0, "accuracy": 50.0}
+
+    fit(step, two_batches, 1, progress=True)
+    assert "accuracy=50, loss=1" in capsys.readouterr().err
+    fit(lambda batch: {"loss": 1.0}, two_batches, 1)  # stderr is no terminal here
+    assert capsys.readouterr().err == ""
+
+
+def test_no_color_is_honoured(capsys, monkeypatch):
+    fit(lambda batch: {"loss": 1.0}, two_batches, 1, progress=True)
+    assert "\x1b[34m" in capsys.readouterr().err
+    monkeypatch.setenv("NO_COLOR", "1")
+    fit(lambda batch: {"loss": 1.0}, two_batches, 1, progress=True)
+    assert "\x1b[34m" not in capsys.readouterr().err
+
+
+def test_history_in_files(tmp_path):
+    history = History([{"epoch": 0, "train_loss": 2.0}, {"epoch": 1, "train_loss": 1.0, "test_loss": 1.5}])
+    history.save_csv(tmp_path / "new" / "metrics.csv")
+    history.save_json(tmp_path / "new" / "metrics.json", seed=3)
+    lines = (tmp_path / "new" / "metrics.csv").read_text().split()
+    assert lines == ["epoch,train_loss,test_loss", "0,2.0,", "1,1.0,1.5"]
+    assert json.loads((tmp_path / "new" / "metrics.json").read_text()) == {"seed": 3, "epochs": history.epochs}
+    assert math.isnan(history["test_loss"][0])
+
+
+def test_a_write_that_fails_keeps_the_old_file(tmp_path):
+    history = History([{"epoch": 0}])
+    path = tmp_path / "metrics.json"
+    history.save_json(path)
+    before = path.read_text()
+    with pytest.raises(TypeError):
+        history.save_json(path, model=object())
+    assert path.read_text() == before
+    assert os.listdir(tmp_path) == ["metrics.json"]
+
+
+def trained():
+    """A small network and its optimiser after two steps."""
+    nn.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    optimizer = optim.Adam(model.parameters())
+    for _ in range(2):
+        for p in model.parameters():
+            p.grad = np.ones_like(p.data)
+        optimizer.step()
+    return model, optimizer
+
+
+def test_weights_and_facts_come_back(tmp_path):
+    model, _ = trained()
+    save_weights(tmp_path / "weights.safetensors", model, {"vocabulary": ["a", "b"]})
+    other = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    assert load_weights(tmp_path / "weights.safetensors", other) == {"vocabulary": ["a", "b"]}
+    for name, values in model.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[name], values)
+    assert os.listdir(tmp_path) == ["weights.safetensors"]
+
+
+def test_a_checkpoint_restores_the_optimiser_to_the_bit(tmp_path):
+    model, optimizer = trained()
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, {"epochs": []})
+    other = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    restored = optim.Adam(other.parameters())
+    load_checkpoint(tmp_path / "checkpoint", other, restored)
+    for m, o in ((model, optimizer), (other, restored)):
+        for p in m.parameters():
+            p.grad = np.full_like(p.data, 0.5)
+        o.step()
+    for name, values in model.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[name], values)
+
+
+def test_weights_of_another_network_are_refused_with_names_and_shapes(tmp_path):
+    model, _ = trained()
+    save_weights(tmp_path / "weights", model)
+    other = nn.Sequential(nn.Linear(3, 4))
+    before = other.state_dict()
+    with pytest.raises(CheckpointError, match=r"layers\.0\.weight is \(3, 4\) here, \(3, 2\) there") as error:
+        load_weights(tmp_path / "weights", other)
+    assert "unknown: layers.1.weight (2, 1)" in str(error.value)
+    for name, values in other.state_dict().items():
+        np.testing.assert_array_equal(before[name], values)
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    model, optimizer = trained()
+    with pytest.raises(CheckpointError, match="no file of weights"):
+        load_weights(tmp_path / "missing", model)
+    (tmp_path / "text").write_text("not a safetensors file, though long enough to be read as one")
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        load_weights(tmp_path / "text", model)
+    save_weights(tmp_path / "whole", model)
+    (tmp_path / "half").write_bytes((tmp_path / "whole").read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        load_weights(tmp_path / "half", model)
+    with pytest.raises(CheckpointError, match="no state of an optimiser"):
+        load_checkpoint(tmp_path / "whole", model, optimizer)
