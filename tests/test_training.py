@@ -75,7 +75,7 @@ def test_the_bar_shows_running_figures_only_when_asked(capsys):
         return {"loss": 1.0, "accuracy": 50.0}
 
     fit(step, two_batches, 1, progress=True)
-    assert "accuracy=50, loss=1" in capsys.readouterr().err
+    assert "loss=1, accuracy=50" in capsys.readouterr().err
     fit(lambda batch: {"loss": 1.0}, two_batches, 1)  # stderr is no terminal here
     assert capsys.readouterr().err == ""
 
