@@ -81,7 +81,9 @@ def mse(prediction: Tensor, target: Tensor | Array, reduction: str = "mean") -> 
 
 
 def _reduce(losses: Array, reduction: str) -> Array:
-    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+    if reduction == "none":
+        return losses
+    return losses.sum() / losses.size if reduction == "mean" else losses.sum()  # on small arrays faster than .mean()
 
 
 def _check_reduction(op: str, reduction: str) -> None:
