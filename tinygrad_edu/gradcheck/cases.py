@@ -7,31 +7,13 @@ entries from the standard normal distribution; arrays are taken as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu import ops
-
-
-@dataclass(frozen=True)
-class Case:
-    """A function of tensors, and float64 arrays to check its gradients at."""
-
-    function: Callable[..., Any]
-    inputs: tuple[np.ndarray, ...]
-
-
-def case(function: Callable[..., Any], *inputs: Any) -> Case:
-    """A case; tuples among the inputs are shapes to be filled at random, always in the same way."""
-    rng = np.random.default_rng(7)
-    return Case(function, tuple(rng.normal(size=x) if isinstance(x, tuple) else np.asarray(x, float) for x in inputs))
-
-
-def positive(*shape: int) -> np.ndarray:
-    """Numbers between 0.5 and 2, for logarithms and roots."""
-    return np.random.default_rng(8).uniform(0.5, 2.0, shape)
+from tinygrad_edu.gradcheck.case import Case, beside, case, positive
+from tinygrad_edu.gradcheck.cases_convolution import CONVOLUTION
 
 
 def binary(function: Callable[..., Any]) -> list[Case]:
@@ -124,7 +106,7 @@ CASES: dict[str, list[Case]] = {
         case(ops.pow, positive(2, 1), (3,)),
         case(lambda x: ops.pow(x, x), positive(3)),
         case(lambda x: ops.pow(2.0, x), (2, 3)),
-        case(lambda x: ops.pow(x, np.array([0.0, 1.0, 2.0])), [0.0, 0.0, 0.0]),
+        case(lambda x: ops.pow(x, beside(x, np.array([0.0, 1.0, 2.0]))), [0.0, 0.0, 0.0]),
     ],
     "exp": unary(ops.exp)[:-1],
     "log": [case(ops.log, positive(2, 3)), case(ops.log, positive())],
@@ -137,16 +119,16 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: ops.clip(x, None, 0.5), (4, 3)),
         case(lambda x: ops.clip(x, -0.5, None), (4, 3)),
         case(lambda x: ops.clip(x, None, None), (4, 3)),
-        case(lambda x: ops.clip(x, np.array([-1.0, 0.0, 0.5]), 1.0), (4, 3)),
-        case(lambda x: ops.clip(x, np.array([[-1.0], [0.0]]), 1.0), (3,)),
+        case(lambda x: ops.clip(x, beside(x, np.array([-1.0, 0.0, 0.5])), 1.0), (4, 3)),
+        case(lambda x: ops.clip(x, beside(x, np.array([[-1.0], [0.0]])), 1.0), (3,)),
         case(lambda x: ops.clip(x, -1.0, 1.0), [-1.0, 1.0, 0.0]),
     ],
     "where": [
-        case(lambda a, b: ops.where(MASK, a, b), (2, 3), (2, 3)),
-        case(lambda a, b: ops.where(MASK, a, b), (3,), (2, 1)),
-        case(lambda a, b: ops.where(MASK[0], a, b), (2, 3), ()),
-        case(lambda a: ops.where(MASK, a, a), (2, 3)),
-        case(lambda a: ops.where(MASK, a, 0.0), (3,)),
+        case(lambda a, b: ops.where(beside(a, MASK), a, b), (2, 3), (2, 3)),
+        case(lambda a, b: ops.where(beside(a, MASK), a, b), (3,), (2, 1)),
+        case(lambda a, b: ops.where(beside(a, MASK[0]), a, b), (2, 3), ()),
+        case(lambda a: ops.where(beside(a, MASK), a, a), (2, 3)),
+        case(lambda a: ops.where(beside(a, MASK), a, 0.0), (3,)),
     ],
     # activations
     "tanh": unary(ops.tanh),
@@ -216,11 +198,11 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: x[-1, ::2], (3, 4)),
         case(lambda x: x[::-1, 1:3], (3, 4)),
         case(lambda x: x[..., None, 0], (3, 4)),
-        case(lambda x: x[ROWS], (3, 4)),
-        case(lambda x: x[ROWS, 1:], (3, 4)),
+        case(lambda x: x[beside(x, ROWS)], (3, 4)),
+        case(lambda x: x[beside(x, ROWS), 1:], (3, 4)),
         case(lambda x: x[[0, 0, 1], [3, 3, 2]], (3, 4)),
         case(lambda x: x[x.data > 0], (3, 4)),
-        case(lambda x: x[MASK[0]], (3, 4)),
+        case(lambda x: x[beside(x, MASK[0])], (3, 4)),
         case(lambda x: x[1:1], (3, 4)),
         case(lambda x: x[True], (2,)),
         case(lambda x: x[1, 2], (3, 4)),
@@ -260,18 +242,22 @@ CASES: dict[str, list[Case]] = {
     ],
     "softmax_cross_entropy": [
         *(
-            case(lambda z, how=how: ops.softmax_cross_entropy(z, LABELS, reduction=how), (3, 2, 4))
+            case(lambda z, how=how: ops.softmax_cross_entropy(z, beside(z, LABELS), reduction=how), (3, 2, 4))
             for how in ("mean", "sum", "none")
         ),
-        case(lambda z: ops.softmax_cross_entropy(z, np.array(1)), (3,)),
-        case(lambda z: ops.softmax_cross_entropy(z, np.array([0])), (1, 1)),
-        case(lambda z: ops.softmax_cross_entropy(z, np.array([0, 1])), [[1e4, 1e4 - 1], [-1e4, 1 - 1e4]]),
-        case(lambda z: ops.softmax_cross_entropy(z, LABELS[:, 0]), np.random.default_rng(3).normal(size=(4, 3)).T),
+        case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array(1))), (3,)),
+        case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array([0]))), (1, 1)),
+        case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array([0, 1]))), [[1e4, 1e4 - 1], [-1e4, 1 - 1e4]]),
+        case(
+            lambda z: ops.softmax_cross_entropy(z, beside(z, LABELS[:, 0])),
+            np.random.default_rng(3).normal(size=(4, 3)).T,
+        ),
     ],
     "mse": [
         *(case(lambda p, t, how=how: ops.mse(p, t, reduction=how), (3, 2), (3, 2)) for how in ("mean", "sum", "none")),
-        case(lambda p: ops.mse(p, np.ones((2, 2))), (2, 2)),
+        case(lambda p: ops.mse(p, beside(p, np.ones((2, 2)))), (2, 2)),
         case(lambda p: ops.mse(p, p * 2.0), (3,)),
         case(ops.mse, (), ()),
     ],
+    **CONVOLUTION,
 }

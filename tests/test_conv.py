@@ -1,0 +1,222 @@
+"""im2col, col2im and conv2d: against six loops, against hand-made figures, at the edges, and with bad input."""
+
+import numpy as np
+import pytest
+import reference
+
+from tinygrad_edu import Tensor, no_grad, ops, parallel
+from tinygrad_edu.ops import conv
+from tinygrad_edu.ops.conv import col2im, im2col
+from tinygrad_edu.ops.windows import find_windows
+
+RNG = np.random.default_rng(0)
+FORMS = [  # input, kernel, stride, padding
+    ((2, 4, 5, 2), (3, 3, 2, 3), (1, 1), "same"),
+    ((2, 4, 5, 2), (3, 3, 2, 3), (1, 1), "valid"),
+    ((1, 5, 5, 1), (1, 1, 1, 2), (1, 1), "same"),
+    ((2, 5, 5, 1), (1, 1, 1, 2), (2, 3), "valid"),
+    ((1, 3, 4, 2), (3, 4, 2, 2), (1, 1), "valid"),
+    ((1, 6, 7, 2), (3, 5, 2, 2), (2, 1), "same"),
+    ((1, 6, 7, 2), (2, 4, 2, 1), (2, 2), "same"),
+    ((1, 7, 7, 1), (2, 2, 1, 2), (3, 3), "valid"),
+    ((1, 3, 3, 1), (2, 2, 1, 1), (1, 1), 3),
+    ((2, 3, 3, 2), (2, 3, 2, 2), (1, 2), ((2, 0), (0, 1))),
+    ((1, 2, 2, 1), (4, 4, 1, 1), (1, 1), 1),
+]
+
+
+def tensors(*shapes, dtype=np.float64):
+    return [Tensor(RNG.normal(size=shape).astype(dtype), requires_grad=True) for shape in shapes]
+
+
+# ---- im2col and col2im: the drawn example
+
+
+def test_the_drawn_example():
+    X = np.arange(16.0).reshape(1, 4, 4, 1)
+    rows = [
+        [0, 1, 2, 4, 5, 6, 8, 9, 10],
+        [1, 2, 3, 5, 6, 7, 9, 10, 11],
+        [4, 5, 6, 8, 9, 10, 12, 13, 14],
+        [5, 6, 7, 9, 10, 11, 13, 14, 15],
+    ]
+    columns = im2col(X, 3)
+    np.testing.assert_array_equal(columns, rows)
+    counts = [[1, 2, 2, 1], [2, 4, 4, 2], [2, 4, 4, 2], [1, 2, 2, 1]]
+    np.testing.assert_array_equal(col2im(np.ones((4, 9)), X.shape, 3)[0, :, :, 0], counts)
+    for row in rows:  # and the docstring shows these very rows
+        assert " ".join(f"{n:2}" for n in row).strip() in im2col.__doc__
+
+
+def test_the_index_formula():
+    X = RNG.normal(size=(2, 5, 6, 3))
+    (KH, KW), (sh, sw), C = (2, 3), (2, 1), 3
+    columns = im2col(X, (KH, KW), (sh, sw))
+    OH, OW = 2, 4
+    assert columns.shape == (2 * OH * OW, KH * KW * C)
+    for n, oh, ow, kh, kw, c in np.ndindex(2, OH, OW, KH, KW, C):
+        value = columns[(n * OH + oh) * OW + ow, (kh * KW + kw) * C + c]
+        assert value == X[n, oh * sh + kh, ow * sw + kw, c]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), FORMS)
+def test_col2im_is_the_transpose_of_im2col(shape, kernel, stride, padding):
+    """<im2col(X), D> = <X, col2im(D)> for all X and D: that is what a transpose is."""
+    X = RNG.normal(size=shape)
+    columns = im2col(X, kernel[:2], stride, padding)
+    D = RNG.normal(size=columns.shape)
+    back = col2im(D, shape, kernel[:2], stride, padding)
+    assert back.shape == shape
+    assert np.vdot(columns, D) == pytest.approx(np.vdot(X, back), rel=1e-12)
+
+
+def test_im2col_is_a_copy():
+    X = np.ones((1, 2, 2, 1))
+    columns = im2col(X, 1)
+    assert not np.shares_memory(columns, X)
+
+
+def test_col2im_refuses_columns_of_another_shape():
+    with pytest.raises(ValueError, match=r"expected columns of shape \(4, 9\).*got \(4, 8\)"):
+        col2im(np.ones((4, 8)), (1, 4, 4, 1), 3)
+
+
+# ---- conv2d against six loops
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), FORMS)
+def test_against_six_loops(shape, kernel, stride, padding):
+    x, k, b = tensors(shape, kernel, kernel[-1:])
+    y = ops.conv2d(x, k, b, stride, padding)
+    np.testing.assert_allclose(y.data, reference.conv2d(x.data, k.data, b.data, stride, padding), rtol=0, atol=1e-12)
+    G = RNG.normal(size=y.shape)
+    y.backward(G)
+    for tensor, expected in zip((x, k, b), reference.conv2d_gradients(G, x.data, k.data, stride, padding)):
+        np.testing.assert_allclose(tensor.grad, expected, rtol=0, atol=1e-12)
+
+
+def test_the_two_ways_to_the_input_gradient_agree():
+    """The convolution of G with the turned kernel, and col2im(G K^T)."""
+    x, k = tensors((3, 6, 5, 4), (3, 2, 4, 5))
+    y = ops.conv2d(x, k)
+    G = RNG.normal(size=y.shape)
+    y.backward(G)
+    dP = G.reshape(-1, 5) @ k.data.reshape(-1, 5).T
+    np.testing.assert_allclose(x.grad, col2im(dP, x.shape, (3, 2), 1, "same"), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "length", "before", "after"),
+    [
+        (3, 1, 32, 1, 1),
+        (3, 2, 32, 0, 1),
+        (3, 2, 5, 1, 1),
+        (2, 1, 5, 0, 1),
+        (5, 3, 7, 2, 2),
+        (1, 2, 5, 0, 0),
+        (2, 4, 6, 0, 0),
+    ],
+)
+def test_same_is_as_keras_defines_it(size, stride, length, before, after):
+    windows = find_windows("conv2d", (1, length, length, 1), size, stride, "same")
+    assert windows.padding == ((before, after), (before, after))
+    assert windows.out == (-(-length // stride),) * 2
+
+
+def test_float32_stays_float32():
+    x, k, b = tensors((2, 5, 5, 3), (3, 3, 3, 4), (4,), dtype=np.float32)
+    y = ops.conv2d(x, k, b, 2)
+    y.sum().backward()
+    assert {y.dtype, x.grad.dtype, k.grad.dtype, b.grad.dtype} == {np.dtype(np.float32)}
+
+
+def test_no_gradient_that_nobody_asked_for(monkeypatch):
+    called = []
+    monkeypatch.setattr(conv, "_input_gradient", lambda *a: called.append("x"))
+    x, k, b = tensors((1, 4, 4, 1), (3, 3, 1, 2), (2,))
+    x.requires_grad = False
+    ops.conv2d(x, k, b).sum().backward()
+    assert called == []
+    assert k.grad is not None
+
+
+def test_no_history_in_evaluation():
+    x, k = tensors((1, 4, 4, 1), (3, 3, 1, 2))
+    with no_grad():
+        assert not ops.conv2d(x, k).requires_grad
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_chunks_and_threads_change_no_bit(monkeypatch, stride):
+    """A part is the same part with one thread as with two, so the sums are taken in the same order."""
+    x, k, b = tensors((40, 9, 9, 6), (3, 3, 6, 8), (8,), dtype=np.float32)
+
+    def run():
+        for tensor in (x, k, b):
+            tensor.grad = None
+        y = ops.conv2d(x, k, b, stride)
+        y.backward(np.cos(np.arange(y.data.size, dtype=np.float32)).reshape(y.shape))
+        return y.data, x.grad, k.grad, b.grad
+
+    monkeypatch.setattr(conv, "PART_FLOPS", 10_000)
+    monkeypatch.setattr(conv, "CHUNK", 20_000)
+    libraries, _ = parallel._blas()
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(parallel, "_blas", lambda threads=threads: (libraries, threads))
+        parallel._threads.cache_clear()
+        results.append(run())
+    monkeypatch.undo()
+    parallel._threads.cache_clear()
+    for other in results[1:]:
+        for a, b_ in zip(results[0], other):
+            np.testing.assert_array_equal(a, b_)
+    for a, plain in zip(results[0], run()):  # and in one piece: equal to rounding
+        np.testing.assert_allclose(a, plain, rtol=1e-4, atol=1e-4)
+
+
+# ---- bad input
+
+
+def zeros(*shape, dtype=np.float32):
+    return Tensor(np.zeros(shape, dtype))
+
+
+IMAGE, KERNEL = zeros(1, 4, 4, 1), zeros(3, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "x", "kernel", "options"),
+    [
+        (
+            r"input has 3 channels but the kernel expects 4 \(input \(8, 32, 32, 3\), kernel \(3, 3, 4, 16\)\)",
+            zeros(8, 32, 32, 3),
+            zeros(3, 3, 4, 16),
+            {},
+        ),
+        (r"window \(5, 5\) is larger than the padded image \(4, 4\)", IMAGE, zeros(5, 5, 1, 1), {"padding": "valid"}),
+        (r"larger than the padded image \(4, 8\)", zeros(1, 2, 6, 1), zeros(5, 5, 1, 1), {"padding": 1}),
+        (r"size must be a whole number >= 1 .* got \(0, 3\)", IMAGE, zeros(0, 3, 1, 1), {}),
+        ("stride must be a whole number >= 1 .* got 0", IMAGE, KERNEL, {"stride": 0}),
+        (r"stride must be a whole number >= 1 .* got \(1, -1\)", IMAGE, KERNEL, {"stride": (1, -1)}),
+        ("stride must be a whole number >= 1 .* got 1.5", IMAGE, KERNEL, {"stride": 1.5}),
+        (r"stride must be .* or two of them.*got \(1, 2, 3\)", IMAGE, KERNEL, {"stride": (1, 2, 3)}),
+        ("padding must be 'same', 'valid'.*got 'full'", IMAGE, KERNEL, {"padding": "full"}),
+        ("padding must be .*got -1", IMAGE, KERNEL, {"padding": -1}),
+        (r"padding must be .*got \(1, 2\)", IMAGE, KERNEL, {"padding": (1, 2)}),
+        (r"expected images of shape \(N, H, W, C\), got \(4, 4, 1\) with 3 axes.*batch", zeros(4, 4, 1), KERNEL, {}),
+        (r"expected a kernel of shape \(KH, KW, C, O\), got \(3, 3, 1\)", IMAGE, zeros(3, 3, 1), {}),
+        (r"expected a bias of shape \(1,\) .* got \(3,\)", IMAGE, KERNEL, {"bias": zeros(3)}),
+        ("none of them 0", zeros(0, 4, 4, 1), KERNEL, {}),
+    ],
+)
+def test_bad_input(message, x, kernel, options):
+    with pytest.raises(ValueError, match=f"^conv2d: .*{message}"):
+        ops.conv2d(x, kernel, **options)
+
+
+def test_wrong_dtypes():
+    with pytest.raises(TypeError, match=r"^conv2d: expected floating-point images, got uint8; convert them first"):
+        ops.conv2d(zeros(1, 4, 4, 1, dtype=np.uint8), KERNEL)
+    with pytest.raises(TypeError, match=r"^conv2d: operands of different dtypes, float64 and float32"):
+        ops.conv2d(zeros(1, 4, 4, 1, dtype=np.float64), KERNEL)

@@ -1,0 +1,200 @@
+"""Normalisation: shift and scale activations to mean 0 and variance 1, then let the network choose another pair.
+
+`batch_norm` does it for every channel over the batch, `layer_norm` for every item over its channels. Both derivatives
+rest on one fact. Let x^_i = (x_i - m) / s over n numbers, with m their mean and s^2 = v + eps, v their variance. Every
+x_j moves x^_i directly, through m and through s; with dm/dx_j = 1/n and ds/dx_j = (x_j - m) / (n s) = x^_j / n,
+
+    dx^_i/dx_j  =  (delta_ij - 1/n - x^_i x^_j / n) / s.
+
+For a gradient g_i = dL/dx^_i, summing over i gives
+
+    dL/dx_j  =  (g_j  -  mean(g)  -  x^_j mean(g x^)) / s.
+
+In words: x^ cannot tell a shift or a stretch of all numbers together, so these two directions are taken out of g.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.tensor import Tensor, record
+
+CHUNK = 2**16  # numbers that are worked on at a time, so that what one pass wrote the next one finds in the cache
+SMALLEST_PART = 2**18  # numbers that are worth a thread
+
+
+def batch_norm(
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    training: bool = True,
+    momentum: float = 0.99,
+    eps: float = 1e-3,
+) -> Tensor:
+    """Y = gamma * x^ + beta,  x^ = (X - mean) / sqrt(var + eps), for every channel (Ioffe and Szegedy 2015).
+
+    Shapes: X (..., C), Y (..., C); gamma, beta, mean and var (C,). A channel's n numbers are those of all leading axes:
+    n = N*H*W for images.
+
+    Training: mean and var are the batch's own (var divided by n). With s = sqrt(var + eps),
+
+    dL/dbeta = sum G,   dL/dgamma = sum G x^   and, by the fact above with g = G * gamma,
+    dL/dX = gamma / s * (G - dL/dbeta / n - x^ * dL/dgamma / n).
+
+    Inference: mean and var are the running ones, constants. Then dL/dX = G * gamma / s; the other two stay.
+
+    Parameters
+    ----------
+    running_mean, running_var : array (C,), optional
+        Kept by the caller. Training moves them, in place, by (1 - momentum) of the way to the batch's mean and
+        variance; inference needs them.
+    training : bool
+        Which of the two forms.
+    momentum, eps : float
+        Keras' values by default.
+    """
+    _check("batch_norm", x, gamma, beta)
+    X = x.data.reshape(-1, x.shape[-1])  # (n, C)
+    xp, n = array_module(X), len(X)
+    if training:
+        mean, var = batch_statistics(X)
+        for running, batch in ((running_mean, mean), (running_var, var)):
+            if running is not None:
+                running += (1 - momentum) * (batch - running)
+    elif running_mean is None or running_var is None:
+        raise ValueError("batch_norm: inference (training=False) needs running_mean and running_var")
+    else:
+        mean, var = running_mean.astype(X.dtype), running_var.astype(X.dtype)  # copies: later training moves them
+    inverse = 1 / xp.sqrt(var + eps)  # 1 / s
+    scale = gamma.data * inverse
+    Y = _by_rows(lambda x, y: _scaled(x, mean, scale, beta.data, y), X)
+
+    def backward(G):
+        G = G.reshape(X.shape)
+        dbeta = _column_sums(lambda g: g, G)
+        dgamma = _column_sums(lambda g, x: g * (x - mean), G, X) * inverse
+        dX = None
+        if x.requires_grad:
+            along, offset = dgamma * inverse / -n, dbeta / -n
+
+            def input_gradient(g, x, d):
+                _scaled(x, mean, along, offset, d)  # - x^ dL/dgamma / n - dL/dbeta / n
+                d += g
+                d *= scale
+
+            dX = _by_rows(input_gradient, G, X) if training else G * scale
+            dX = dX.reshape(x.shape)
+        return dX, dgamma if gamma.requires_grad else None, dbeta if beta.requires_grad else None
+
+    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Tensor:
+    """Y = gamma * x^ + beta,  x^ = (X - mean) / sqrt(var + eps), for every item (Ba, Kiros and Hinton 2016).
+
+    Shapes: X (..., C), Y (..., C); gamma and beta (C,); mean and var (..., 1), over the item's own C channels. Nothing
+    depends on the rest of the batch, so training and inference are the same.
+
+    dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the fact above, with g = G * gamma, n = C,
+    dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
+    """
+    _check("layer_norm", x, gamma, beta)
+    X = x.data
+    deviation = X - X.mean(axis=-1, keepdims=True)
+    inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
+    x_hat = deviation * inverse
+    leading = tuple(range(X.ndim - 1))
+
+    def backward(G):
+        dX = None
+        if x.requires_grad:
+            g = G * gamma.data
+            along = (g * x_hat).mean(axis=-1, keepdims=True)
+            dX = (g - g.mean(axis=-1, keepdims=True) - x_hat * along) * inverse
+        dgamma = (G * x_hat).sum(axis=leading) if gamma.requires_grad else None
+        dbeta = G.sum(axis=leading) if beta.requires_grad else None
+        return dX, dgamma, dbeta
+
+    return record(x_hat * gamma.data + beta.data, (x, gamma, beta), backward)
+
+
+def batch_statistics(X: Array) -> tuple[Array, Array]:
+    """Mean and variance of every column: (n, C) -> (C,), (C,)."""
+    mean = _column_sums(lambda x: x, X) / len(X)
+
+    def squares(x):
+        deviation = x - mean
+        deviation *= deviation
+        return deviation
+
+    return mean, _column_sums(squares, X) / len(X)
+
+
+def _scaled(X: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
+    """out = (X - mean) * scale + shift, without a temporary array."""
+    array_module(X).subtract(X, mean, out=out)
+    out *= scale
+    out += shift
+
+
+# --- passes over large arrays: in parts for the threads, in chunks for the cache ---
+
+
+def _by_rows(work: Callable[..., None], *arrays: Array) -> Array:
+    """A new array like the first one: `work(chunk of each array, chunk of the new one)` fills it chunk by chunk."""
+    first = arrays[0]
+    out = array_module(first).empty(first.shape, first.dtype)
+
+    def part(start, stop):
+        for rows in _chunks(start, stop, first):
+            work(*(a[rows] for a in arrays), out[rows])
+
+    in_parts(part, len(first), _smallest_part(first), like=first)
+    return out
+
+
+def _column_sums(values: Callable[..., Array], *arrays: Array) -> Array:
+    """Sum of `values(chunk of each array)`, (rows, C), over all rows: (C,).
+
+    Within a chunk as the product (1 .. 1) @ values: BLAS adds columns some eight times as fast as `sum(axis=0)`.
+    """
+    first = arrays[0]
+    ones = array_module(first).ones(_chunk_rows(first), first.dtype)
+
+    def part(start, stop):
+        chunks = (values(*(a[rows] for a in arrays)) for rows in _chunks(start, stop, first))
+        return sum(ones[: len(chunk)] @ chunk for chunk in chunks)
+
+    return sum(in_parts(part, len(first), _smallest_part(first), like=first))
+
+
+def _chunk_rows(X: Array) -> int:
+    return max(1, CHUNK // X.shape[1])
+
+
+def _chunks(start: int, stop: int, X: Array) -> Iterator[slice]:
+    step = _chunk_rows(X)
+    for i in range(start, stop, step):
+        yield slice(i, min(i + step, stop))
+
+
+def _smallest_part(X: Array) -> int:
+    return 1 + SMALLEST_PART // X.shape[1]
+
+
+def _check(op: str, x: Tensor, gamma: Tensor, beta: Tensor) -> None:
+    if x.dtype.kind != "f":
+        raise TypeError(f"{op}: expected floating-point values, got {x.dtype}; convert them first, x.astype('float32')")
+    if x.data.ndim < 2 or x.data.size == 0:
+        raise ValueError(f"{op}: expected x of shape (..., C) with a batch axis and none of them 0, got {x.shape}")
+    if gamma.shape != x.shape[-1:] or beta.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{op}: x {x.shape} has {x.shape[-1]} channels, so gamma and beta must be {x.shape[-1:]}; "
+            f"got {gamma.shape} and {beta.shape}"
+        )
+    check_same_kind(op, x, gamma, beta)

@@ -1,0 +1,136 @@
+"""Pooling: one number for every window of an image, channel by channel. Throughout, G = dL/dY.
+
+The windows are taken position by position: `windows.pixels(X)[k]` is the array (N, OH, OW, C) of what all windows see
+at their k-th position, counted row by row. So the loops are over the few positions of a window, never over the pixels.
+"""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import array_module
+from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows
+from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.tensor import Tensor, record
+
+SMALLEST_PART = 250_000  # pixels of all channels that are worth a thread
+
+
+def max_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> Tensor:
+    """Y = the largest pixel of every window, channel by channel.
+
+    Shapes: X (N, H, W, C), Y (N, OH, OW, C); with stride (sh, sw):
+
+    Y[n,oh,ow,c]  =  max over kh,kw of  X[n, oh*sh + kh, ow*sw + kw, c].
+
+    Only the largest pixel moves Y, so it takes the window's whole gradient; of several equal ones the first does (row
+    by row within the window). Windows that overlap may share their largest pixel, which then gets the sum:
+
+    dL/dX[n,h,w,c]  =  the sum of G[n,oh,ow,c] over the windows (oh, ow) that have their first maximum at (h, w).
+
+    Parameters
+    ----------
+    x : Tensor (N, H, W, C)
+    size : int or (int, int)
+        Rows and columns of a window.
+    stride : int or (int, int), optional
+        From one window to the next; `size` by default, so that they do not overlap. Rows and columns at the edge that
+        fill no window are left out.
+    padding : "same", "valid", int or ((top, bottom), (left, right))
+        As in `conv2d`, but filled with minus infinity: padding is never the largest.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv2d`; also when a window would see nothing but padding.
+    """
+    windows = _find_windows("max_pool2d", x, size, stride, padding)
+    X, xp = x.data, array_module(x.data)
+    N, smallest = len(X), _smallest_part(windows)
+    Y = xp.empty((N, *windows.out, X.shape[3]), X.dtype)
+
+    def forward_part(start, stop):
+        largest = Y[start:stop]
+        first, *others = windows.pixels(windows.pad(X[start:stop], -xp.inf))
+        largest[...] = first
+        for pixels in others:
+            xp.maximum(largest, pixels, out=largest)
+
+    def backward(G):
+        dX = xp.zeros(X.shape, X.dtype)
+
+        def backward_part(start, stop):
+            largest, g = Y[start:stop], G[start:stop]
+            padded = windows.pad(X[start:stop], -xp.inf)
+            d = xp.zeros(padded.shape, X.dtype) if windows.is_padded else dX[start:stop]
+            unclaimed = xp.ones(g.shape, bool)  # windows whose gradient nobody has taken yet
+            for pixels, d_pixels in zip(windows.pixels(padded), windows.pixels(d)):
+                taker = (pixels == largest) & unclaimed
+                unclaimed ^= taker
+                d_pixels += g * taker
+            if windows.is_padded:
+                dX[start:stop] = windows.crop(d)
+
+        in_parts(backward_part, N, smallest, like=X)
+        return (dX,)
+
+    in_parts(forward_part, N, smallest, like=X)
+    return record(Y, (x,), backward)
+
+
+def avg_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> Tensor:
+    """Y = the mean pixel of every window, channel by channel. Arguments as in `max_pool2d`.
+
+    Y[n,oh,ow,c]  =  1/m  sum over kh,kw of  X[n, oh*sh + kh, ow*sw + kw, c],   m = m[oh,ow] pixels in the window.
+
+    Padding is not counted (as in Keras): at the edge, m is the number of real pixels. Every pixel enters with weight
+    1/m, so dL/dX[n,h,w,c] = the sum of G[n,oh,ow,c] / m[oh,ow] over the windows that see the pixel.
+    """
+    windows = _find_windows("avg_pool2d", x, size, stride, padding)
+    X, xp = x.data, array_module(x.data)
+    one_image = windows.pad(xp.ones(X.shape, X.dtype)[:1, :, :, :1])
+    m = sum(windows.pixels(one_image))  # (1, OH, OW, 1)
+
+    def backward(G):
+        dX = xp.zeros(windows.padded_shape, X.dtype)
+        share = G / m
+        for d_pixels in windows.pixels(dX):
+            d_pixels += share
+        return (windows.crop(dX),)
+
+    return record(sum(windows.pixels(windows.pad(X))) / m, (x,), backward)
+
+
+def global_avg_pool2d(x: Tensor) -> Tensor:
+    """Y = the mean over all pixels, channel by channel: (N, H, W, C) -> (N, C) (Lin, Chen and Yan 2014).
+
+    Y[n,c] = 1/(H W) sum over h,w of X[n,h,w,c]   so   dL/dX[n,h,w,c] = G[n,c] / (H W).
+    """
+    check_images("global_avg_pool2d", x)
+    X, xp = x.data, array_module(x.data)
+    _, H, W, _ = X.shape
+    if X.size == 0:
+        raise ValueError(f"global_avg_pool2d: expected images of shape (N, H, W, C), none of them 0; got {X.shape}")
+
+    def backward(G):
+        return (xp.broadcast_to(G[:, None, None, :] / (H * W), X.shape),)
+
+    return record(X.mean(axis=(1, 2)), (x,), backward)
+
+
+def _find_windows(op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding) -> Windows:
+    check_images(op, x)
+    windows = find_windows(op, x.shape, size, size if stride is None else stride, padding)
+    for n, stride_, (before, _), out, k in zip(
+        x.shape[1:3], windows.stride, windows.padding, windows.out, windows.size
+    ):
+        if before >= k or (out - 1) * stride_ >= before + n:  # the first window, the last one
+            raise ValueError(
+                f"{op}: with size {windows.size}, stride {windows.stride} and padding {padding!r} on {x.shape}, some "
+                "windows would see nothing but padding; take less padding"
+            )
+    return windows
+
+
+def _smallest_part(windows: Windows) -> int:
+    """How many images are worth a thread."""
+    _, H, W, C = windows.shape
+    return 1 + SMALLEST_PART // (H * W * C)
