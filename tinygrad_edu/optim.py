@@ -23,8 +23,10 @@ class Optimizer:
         if not self.parameters:
             raise ValueError(f"{type(self).__name__}: expected at least one parameter, got none")
         for p in self.parameters:
-            if not isinstance(p, Tensor) or not p.requires_grad:
-                raise TypeError(f"{type(self).__name__}: expected tensors that require a gradient, got {p!r:.80}")
+            if not isinstance(p, Tensor) or not p.requires_grad or p.op:
+                raise TypeError(f"{type(self).__name__}: expected leaves that require a gradient, got {p!r:.200}")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError(f"{type(self).__name__}: a parameter was given twice; every step would move it twice")
         _check_not_negative(type(self).__name__, lr=lr, weight_decay=weight_decay)
         self.lr = lr
         self.weight_decay = weight_decay

@@ -96,6 +96,16 @@ class Tensor:
     def __len__(self) -> int:
         return len(self.data)
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))  # TypeError for a tensor without axes, which has no length
+
+    def __getstate__(self) -> tuple:
+        return self.data, self.grad, self.requires_grad  # what deepcopy and pickle keep: the values, not the history
+
+    def __setstate__(self, state: tuple) -> None:
+        self.data, self.grad, self.requires_grad = state
+        self._inputs, self._backward, self._serial = (), None, _next_serial()  # a copy is a leaf, born now
+
     def __bool__(self) -> bool:
         return bool(self.data)
 

@@ -75,10 +75,10 @@ def gradcheck(
     Raises
     ------
     GradientError
-        With the rule that failed: *equal* (analytic and numeric derivative differ; the worst entry is shown),
-        *shape*, *dtype*, *count*, *repeatable* (a second backward differs in some bit), *linear* (v = 0 gives
-        something else than zeros), *untouched* (an input or v was written into), *own memory* (a returned gradient is
-        a view of something else than v), *smooth* (a kink at every point that was tried).
+        With the rule that failed: *equal* (analytic and numeric derivative differ; the worst entry is shown), *shape*,
+        *dtype*, *count*, *repeatable* (a second backward differs in some bit), *linear* (v = 0 gives something else
+        than zeros), *untouched* (an input or v was written into), *own memory* (a returned gradient is a view of
+        something else than v, or shares its array with another one), *smooth* (a kink at every point that was tried).
     TypeError, ValueError
         The inputs are not float64, or overlap in memory.
     """
@@ -107,6 +107,7 @@ class _Check:
 
     def __init__(self, f: Callable, leaves: list[Tensor], inputs: int, rng: np.random.Generator, rtol: float) -> None:
         self.f, self.leaves, self.inputs, self.rng, self.rtol = f, leaves, inputs, rng, rtol
+        self.before = [leaf.data.copy() for leaf in leaves]
         self.outputs = self.call()
         self.values = _flat(self.outputs)
         self.V = [rng.normal(size=out.shape) for out in self.outputs]
@@ -137,12 +138,16 @@ class _Check:
     # --- the rules that need no differences ---
 
     def check_rules(self) -> list[np.ndarray]:
-        before = [leaf.data.copy() for leaf in self.leaves]
-        V_before = [v.copy() for v in self.V]
         self.check_steps()
         gradients = self.vjp(self.V)
         again = self.vjp(self.V)
         zeros = self.vjp([np.zeros_like(v) for v in self.V])
+        values_again = _flat(self.call())
+        for i, leaf in enumerate(self.leaves):
+            if not np.array_equal(leaf.data, self.before[i]):
+                raise GradientError(
+                    f"rule 'untouched': {_name(self.f)}, {self.leaf_name(i)}: f or its backward wrote into it"
+                )
         for i, leaf in enumerate(self.leaves):
             where = f"{_name(self.f)}, {self.leaf_name(i)}"
             if gradients[i].shape != leaf.shape:
@@ -153,32 +158,56 @@ class _Check:
                 raise GradientError(f"rule 'repeatable': {where}: a second backward gave another gradient")
             if np.any(zeros[i] != 0):
                 raise GradientError(f"rule 'linear': {where}: a zero gradient v gave {_worst(zeros[i])}, not zeros")
-            if not np.array_equal(leaf.data, before[i]):
-                raise GradientError(f"rule 'untouched': {where}: f or its backward wrote into it")
-        if any(not np.array_equal(v, w) for v, w in zip(self.V, V_before)):
-            raise GradientError(f"rule 'untouched': {_name(self.f)}: the backward wrote into the gradient it was given")
-        if not np.array_equal(_flat(self.call()), self.values):
+        if not np.array_equal(values_again, self.values, equal_nan=True):
             raise GradientError(
                 f"rule 'repeatable': {_name(self.f)}: a second call gave other values; seed its randomness"
             )
         return gradients
 
     def check_steps(self) -> None:
-        """Where an output is one step away from the leaves, look at what that step's backward returns by itself."""
-        for out, v in zip(self.outputs, self.V):
-            if not out._inputs or any(x not in self.leaves for x in out._inputs):
-                continue
-            returned = list(out._backward(v))  # type: ignore[misc]
-            if len(returned) != len(out._inputs):
-                raise GradientError(f"rule 'count': {out.op} has {len(out._inputs)} inputs, {len(returned)} gradients")
-            for x, g in zip(out._inputs, returned):
+        """Walk the tape once with a guard at every step, who looks at what its backward is given and returns."""
+        steps, waiting = set(), list(self.outputs)
+        while waiting:
+            step = waiting.pop()
+            if step._backward is not None and step not in steps:
+                steps.add(step)
+                waiting.extend(step._inputs)
+        backwards = [(step, step._backward) for step in steps]
+        try:
+            for step, backward in backwards:
+                step._backward = self.guarded(step, backward)
+            self.vjp(self.V)
+        finally:
+            for step, backward in backwards:
+                step._backward = backward
+
+    def guarded(self, step: Tensor, backward: Any) -> Callable:
+        op, inputs = step.op, step._inputs
+
+        def guard(G):
+            before = G.copy()
+            returned = list(backward(G))
+            if not np.array_equal(G, before, equal_nan=True):
+                raise GradientError(f"rule 'untouched': {op}: its backward wrote into the gradient it was given")
+            if len(returned) != len(inputs):
+                raise GradientError(f"rule 'count': {op} has {len(inputs)} inputs, {len(returned)} gradients")
+            for k, (x, g) in enumerate(zip(inputs, returned)):
                 if g is None:
                     continue
                 if g.shape != x.shape or g.dtype != x.dtype:
                     rule = "shape" if g.shape != x.shape else "dtype"
-                    raise GradientError(f"rule '{rule}': {out.op}: {g.shape} {g.dtype} for {x.shape} {x.dtype}")
-                if any(np.may_share_memory(g, y.data) for y in (*out._inputs, out)):
-                    raise GradientError(f"rule 'own memory': {out.op}: a gradient is a view of an input or the result")
+                    raise GradientError(f"rule '{rule}': {op}: {g.shape} {g.dtype} for {x.shape} {x.dtype}")
+                if any(np.may_share_memory(g, y.data) for y in (*inputs, step)):
+                    raise GradientError(f"rule 'own memory': {op}: a gradient is a view of an input or the result")
+                # The walk adds into arrays that it takes for new; no other gradient may see that.
+                new = g is not G and g.base is None
+                if new and any(
+                    h is not None and np.may_share_memory(g, h) for h in (*returned[:k], *returned[k + 1 :])
+                ):
+                    raise GradientError(f"rule 'own memory': {op}: two of its gradients share one array")
+            return returned
+
+        return guard
 
     # --- differences ---
 

@@ -112,13 +112,13 @@ def log_softmax(a: Tensor, axis: int = -1) -> Tensor:
 def logsumexp(a: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Y = ln sum_j e^(A_j) along one axis: a smooth maximum.   dY/dA_j = softmax(A)_j, so dL/dA_j = G softmax(A)_j."""
     A = a.data
-    normalize_axes("logsumexp", axis, A.ndim)
+    axes = normalize_axes("logsumexp", axis, A.ndim)
     xp = array_module(A)
-    largest = A.max(axis=axis, keepdims=True)
-    Y = largest + xp.log(xp.exp(A - largest).sum(axis=axis, keepdims=True))
+    largest = A.max(axis=axes, keepdims=True)
+    Y = largest + xp.log(xp.exp(A - largest).sum(axis=axes, keepdims=True))
 
     def backward(G):
-        G = G if keepdims else xp.expand_dims(G, axis)
+        G = G if keepdims else xp.expand_dims(G, axes)
         return (G * xp.exp(A - Y),)
 
-    return record(Y if keepdims else Y.squeeze(axis), (a,), backward)
+    return record(Y if keepdims else Y.squeeze(axes), (a,), backward)

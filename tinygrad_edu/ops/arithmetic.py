@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_edu.backend import Array, array_module, is_array
+from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, constant, operands, unbroadcast
 from tinygrad_edu.tensor import Tensor, record
 
@@ -137,6 +137,8 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     xp = array_module(a.data)
     if not is_array(C) or C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x.data > 0; got {condition!r:.80}")
+    if device_of(C) != a.device:
+        raise TypeError(f"where: the condition is on {device_of(C)!r}, the operands on {a.device!r}; move one of them")
     return _choose(a, b, lambda A, B: xp.where(C, A, B), C, "where")
 
 

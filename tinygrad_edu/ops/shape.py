@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import array_module, scatter_add, to_device
-from tinygrad_edu.ops.support import check_same_kind, normalize_axes, record_many, unbroadcast
+from tinygrad_edu.ops.support import check_same_kind, constant, normalize_axes, record_many, unbroadcast
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -33,7 +33,7 @@ def transpose(a: Tensor, *axes: Any) -> Tensor:
     A = a.data
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
     order = tuple(order) if order else tuple(reversed(range(A.ndim)))
-    normalized = tuple(i % A.ndim if A.ndim else i for i in order)
+    normalized = tuple(i + A.ndim if i < 0 else i for i in order)
     if sorted(normalized) != list(range(A.ndim)):
         raise ValueError(f"transpose: axes {order} are not a permutation of the {A.ndim} axes of shape {A.shape}")
     inverse = tuple(normalized.index(i) for i in range(A.ndim))
@@ -131,6 +131,8 @@ def split(a: Tensor, sections: int | Sequence[int], axis: int = 0) -> tuple[Tens
         cuts = [size * i for i in range(1, sections)]
     else:
         cuts = list(sections)
+        if any(start > end for start, end in zip([0, *cuts], [*cuts, A.shape[axis]])):
+            raise ValueError(f"split: cuts must ascend from 0 to the axis' length {A.shape[axis]}; got {cuts}")
     pieces = _pieces(A, cuts, axis)
     xp = array_module(A)
 
@@ -155,7 +157,7 @@ def pad(a: Tensor, widths: Any, value: float = 0.0) -> Tensor:
     def backward(G):
         return (G[inside],)
 
-    return record(array_module(A).pad(A, pairs, constant_values=value), (a,), backward)
+    return record(array_module(A).pad(A, pairs, constant_values=value) if pairs else A, (a,), backward)
 
 
 def getitem(a: Tensor, index: Any) -> Tensor:
@@ -180,10 +182,15 @@ def getitem(a: Tensor, index: Any) -> Tensor:
 
 
 def astype(a: Tensor, dtype: Any) -> Tensor:
-    """A in another dtype; itself when it has it already.   dL/dA = G, converted back."""
+    """A in another dtype; itself when it has it already.   dL/dA = G, converted back.
+
+    Whole numbers and booleans do not change when A changes a little: their history ends here.
+    """
     A = a.data
     if A.dtype == np.dtype(dtype):
         return a
+    if np.dtype(dtype).kind != "f":
+        return Tensor(A.astype(dtype))
 
     def backward(G):
         return (G.astype(A.dtype),)
@@ -206,8 +213,10 @@ def to(a: Tensor, device: str) -> Tensor:
 
 def _several(op: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     tensors = tuple(tensors)
-    if not tensors:
+    first = next((t for t in tensors if isinstance(t, Tensor)), None)
+    if first is None:
         raise ValueError(f"{op}: expected at least one tensor, got none")
+    tensors = tuple(t if isinstance(t, Tensor) else constant(op, t, first) for t in tensors)
     check_same_kind(op, *tensors)
     return tensors
 

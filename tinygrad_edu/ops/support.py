@@ -102,19 +102,18 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
     it is then to call `backward(Gs)`: a list with dL/d(result), or None where the loss does not depend on the result.
     """
     Gs: list[Array | None] = [None] * len(results)
-    token = np.zeros(())  # what a result hands to the hidden tensor in place of a gradient
 
     def backward_all(_):
         collected = Gs.copy()
         Gs[:] = [None] * len(Gs)  # ready for another walk over a retained tape
         return backward(collected)
 
-    hidden = record(token, inputs, backward_all)
+    hidden = record(np.zeros(()), inputs, backward_all)
 
     def record_result(i: int) -> Tensor:
         def backward_one(G):
-            Gs[i] = G
-            return (token,)
+            Gs[i] = G[...]  # a view: if `backward` hands it on as it is, the walk sees that the memory is not new
+            return (np.zeros(()),)  # in place of a gradient
 
         backward_one.__qualname__ = backward.__qualname__  # so that the result shows the operation's own name
         return record(results[i], (hidden,), backward_one)

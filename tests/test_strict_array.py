@@ -1,0 +1,316 @@
+"""The engine, every operation and a training step on the stand-in for CuPy, with the CPU's results to the last digit.
+
+The first part holds the stand-in itself to what CuPy does.
+"""
+
+import copy
+import operator
+import pickle
+
+import numpy as np
+import pytest
+from strict_array import StrictArray, plain
+
+from tinygrad_edu import Tensor, nn, no_grad, ops, optim
+from tinygrad_edu.backend import DeviceError, array_module, device_of, resolve_device, scatter_add, to_device
+from tinygrad_edu.gradcheck.cases import CASES
+from tinygrad_edu.nn import manual_seed
+
+# Cases that only the CPU can run, with the reason; the operation has a test of its own below.
+CPU_ONLY = {"astype": "CuPy has no long double", "to": "the case stays on the CPU"}
+TABLE = [(name, i) for name in sorted(CASES) for i in range(len(CASES[name])) if name not in CPU_ONLY]
+
+
+# --- the stand-in plays its part -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def x(cupy):
+    return cupy.asarray(np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize("op", [operator.add, operator.mul, operator.matmul, operator.lt, operator.iadd, operator.pow])
+def test_it_refuses_to_meet_a_numpy_array(x, op):
+    other = np.ones((3, 3)) if op is operator.matmul else np.ones((2, 3))
+    with pytest.raises(TypeError, match="NumPy array meets"):
+        op(x, other)
+    if op is not operator.iadd and op is not operator.matmul:
+        with pytest.raises(TypeError, match="NumPy array meets"):
+            op(other, x)
+
+
+def test_it_refuses_numpy_arrays_in_functions_indices_and_assignments(cupy, x):
+    other = np.ones((2, 3))
+    for refused in (
+        lambda: cupy.where(x > 0, x, other),
+        lambda: cupy.concatenate([x, other]),
+        lambda: cupy.maximum(x, other),
+        lambda: cupy.exp(other),
+        lambda: cupy.add.at(x, np.array([0, 1]), 1.0),
+        lambda: cupy.add.at(x, 0, other[0]),
+        lambda: x[np.array([0, 1])],
+        lambda: x[:, np.array([True, False, True])],
+        lambda: x.__setitem__(0, other[0]),
+        lambda: x.__setitem__(np.array([0]), 1.0),
+        lambda: x.dot(np.ones(3)),
+        lambda: x.clip(other, 2.0),
+        lambda: np.exp(x, out=other),
+    ):
+        with pytest.raises(TypeError):
+            refused()
+    with pytest.raises(TypeError):
+        other += x  # in a NumPy array, a result from the GPU has no place
+
+
+def test_it_refuses_to_become_a_numpy_array(x):
+    for convert in (np.asarray, np.array, np.asanyarray, np.ascontiguousarray, lambda x: np.array([x, x])):
+        with pytest.raises(TypeError, match="Implicit conversion"):
+            convert(x)
+    for function in (np.sum, np.where, np.concatenate, np.zeros_like, np.linalg.norm):
+        with pytest.raises(TypeError):
+            function(x)
+
+
+def test_it_has_what_cupy_has_and_nothing_else(cupy, x):
+    assert x[[0, 1]].shape == (2, 3)
+    for name in ("longdouble", "apply_along_axis", "errstate", "frombuffer", "object_"):
+        with pytest.raises(AttributeError):
+            getattr(cupy, name)
+    for name in ("resize", "searchsorted", "setflags", "ctypes"):
+        with pytest.raises(AttributeError):
+            getattr(x, name)
+    for forbidden in (lambda: x.sum(where=True), lambda: x.max(initial=0.0), lambda: x.astype(np.longdouble)):
+        with pytest.raises(TypeError):
+            forbidden()
+    with pytest.raises(TypeError, match="only supports"):
+        cupy.add.at(cupy.zeros(3, dtype=int), 0, 1)
+
+
+def test_every_result_is_one_of_its_own_and_full_reductions_are_0d_arrays(cupy, x):
+    results = [
+        *(x.sum(), x.mean(), x.max(), x[1, 2], x.T, x[0], x > 1, -x, 2 - x, x @ x.T, x.reshape(-1), x.argmax()),
+        *(np.float32(2) * x, cupy.sqrt(x), cupy.where(x > 1, x, 0.0), cupy.arange(3), cupy.stack([x, x]), *x),
+        *(cupy.pad(x, ((1, 0), (0, 0))), x.copy(), copy.deepcopy(x), pickle.loads(pickle.dumps(x)), x.sum(axis=0)),
+        *(cupy.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)), cupy.einsum("ij,kj->ik", x, x), *cupy.split(x, 3, 1)),
+    ]
+    assert {type(result) for result in results} == {StrictArray}
+    assert x.sum().shape == ()
+    assert float(x.sum()) == 15.0
+    assert bool(x.max() > 4)
+    assert type(cupy.asnumpy(x)) is np.ndarray
+    assert type(x.item(0)) is float
+    assert f"{x.max()}" == "5.0"
+
+
+def test_views_share_memory_and_results_own_it_as_in_cupy(cupy, x):
+    x[1][2] = 50.0
+    x[0, 1] = x[1, 2]
+    row = x[0]
+    row *= 2
+    assert plain(x).tolist() == [[0, 100, 4], [3, 4, 50]]
+    assert cupy.asarray(x) is x
+    assert row.base is not None
+    assert x.reshape(3, 2).base is not None
+    for fresh in (x + 1, x.copy(), x.sum(axis=0), x.sum(), cupy.exp(x), cupy.zeros(3), cupy.zeros_like(x)):
+        assert fresh.base is None
+    scratch = x + 0
+    assert cupy.multiply(x, x, out=scratch) is scratch
+    assert plain(scratch)[1, 2] == 2500
+    cupy.add.at(scratch, ([0, 0], [0, 0]), cupy.ones(2))
+    assert scratch[0, 0].item() == 2
+
+
+# --- the back end on it ----------------------------------------------------------------------------------------------
+
+
+def test_the_back_end_finds_the_library_from_the_data(cupy, x):
+    assert array_module(x) is cupy
+    assert array_module(plain(x)) is np
+    assert device_of(x) == "cuda"
+    assert resolve_device("auto") == resolve_device("cuda") == "cuda"
+    assert to_device(x, "cuda") is x
+    assert type(to_device(x, "cpu")) is np.ndarray
+    scatter_add(x, (cupy.asarray([0, 0]), cupy.asarray([1, 1])), cupy.asarray([1.0, 1.0]))
+    assert x[0, 1].item() == 3
+
+
+def test_without_a_gpu_the_device_is_refused_with_a_reason_and_auto_is_the_cpu(cupy):
+    def no_gpu(number):
+        raise RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+
+    cupy.cuda.Device = no_gpu
+    with pytest.raises(DeviceError, match=r"no usable GPU \(cudaErrorNoDevice.*use device 'cpu'"):
+        resolve_device("cuda")
+    assert resolve_device("auto") == "cpu"
+
+
+# --- the gradient-check table on it ----------------------------------------------------------------------------------
+
+
+def forward_and_backward(case, device):
+    """The outputs of a case and the gradients of its inputs, for a random dL/d(output), on a device."""
+    rng = np.random.default_rng(5)
+    leaves = [Tensor(to_device(x.copy(), device), requires_grad=True) for x in case.inputs]
+    outputs = case.function(*leaves)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    steps = tape(outputs)
+    for out in outputs:
+        out.backward(to_device(rng.normal(size=out.shape), device), retain_graph=True)
+    return outputs, [leaf.grad for leaf in leaves], steps
+
+
+def tape(outputs):
+    """All tensors that the outputs were computed from, and the outputs."""
+    found, waiting = set(), list(outputs)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor not in found:
+            found.add(tensor)
+            waiting.extend(tensor._inputs)
+    return found
+
+
+@pytest.mark.parametrize(("name", "i"), TABLE, ids=[f"{name}-{i}" for name, i in TABLE])
+def test_every_case_of_the_gradient_check_table_computes_the_same_on_the_stand_in(cupy, name, i):
+    outputs, gradients, steps = forward_and_backward(CASES[name][i], "cuda")
+    for tensor in steps:  # the hidden step of an operation with several results holds an empty token
+        assert type(tensor.data) is StrictArray or (tensor.op == name and any(tensor in t._inputs for t in steps))
+    for out in outputs:
+        assert type(out.data) is StrictArray
+        assert out.device == "cuda"
+    assert {type(g) for g in gradients} <= {StrictArray, type(None)}
+    expected, expected_gradients, _ = forward_and_backward(CASES[name][i], "cpu")
+    for out, reference in zip(outputs, expected, strict=True):
+        assert out.dtype == reference.dtype == np.float64
+        np.testing.assert_allclose(out.numpy(), reference.numpy(), rtol=1e-13, atol=1e-14)
+    for g, reference in zip(gradients, expected_gradients, strict=True):
+        assert (g is None) == (reference is None)
+        if g is not None:
+            np.testing.assert_allclose(plain(g), reference, rtol=1e-13, atol=1e-14)
+
+
+def test_astype_on_the_stand_in(cupy):
+    x = Tensor([1.0, 2.0], requires_grad=True).to("cuda").detach()
+    x.requires_grad = True
+    y = x.astype(np.float64)
+    (y * 2.0).sum().backward()
+    assert type(y.data) is type(x.grad) is StrictArray
+    assert (y.dtype, x.grad.dtype) == (np.float64, np.float32)
+
+
+def test_moving_between_devices_moves_the_gradient_back(cupy):
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    on_gpu = x.to("cuda")
+    assert type(on_gpu.data) is StrictArray
+    assert on_gpu.to("cuda") is on_gpu
+    back = (on_gpu * on_gpu).to("cpu")
+    assert type(back.data) is np.ndarray
+    back.sum().backward()
+    assert type(x.grad) is np.ndarray
+    assert x.grad.tolist() == [2.0, 4.0]
+    assert repr(on_gpu.detach()) == "Tensor([1., 2.], shape=(2,), dtype=float64, device='cuda')"
+    assert on_gpu.sum().item() == 3.0
+
+
+def test_operands_on_two_devices_are_refused_and_both_are_named(cupy):
+    here, there = Tensor([[1.0, 2.0]]), Tensor([[1.0, 2.0]]).to("cuda")
+    mask = np.array([[True, False]])
+    for mixed in (
+        lambda: here + there,
+        lambda: there * here,
+        lambda: there * np.ones((1, 2)),
+        lambda: np.ones((1, 2)) - there,
+        lambda: ops.matmul(here, there.transpose()),
+        lambda: ops.linear(here, there.transpose()),
+        lambda: ops.concatenate([here, there]),
+        lambda: ops.stack([there, here]),
+        lambda: ops.mse(here, there),
+        lambda: ops.where(mask, there, there),
+        lambda: ops.maximum(here, there),
+        lambda: ops.softmax_cross_entropy(there, np.array([0])),
+        lambda: ops.clip(there, np.array([0.0, 1.0]), None),
+    ):
+        with pytest.raises(TypeError, match=r"(?s)(cuda.*cpu|cpu.*cuda)"):
+            mixed()
+
+
+def test_scalars_of_python_and_numpy_mix_with_the_gpu_and_keep_float32(cupy):
+    x = Tensor([1.0, 2.0]).to("cuda")
+    for y in (x * 2, 2.0 - x, x / np.float64(3), np.float32(2) ** x, ops.maximum(x, 0), operator.add(x, [1.0, 2.0]), x**2):
+        assert type(y.data) is StrictArray
+        assert y.dtype == np.float32
+
+
+def test_backward_wants_a_gradient_from_the_same_device(cupy):
+    x = Tensor(cupy.asarray([1.0, 2.0]), requires_grad=True)
+    with pytest.raises(TypeError, match="must be an array on 'cuda'"):
+        (x * 2.0).backward(np.ones(2))
+
+
+# --- training on it --------------------------------------------------------------------------------------------------
+
+OPTIMISERS = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+    "Adam": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.01),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.01),
+}
+
+
+def train(device, make_optimiser, steps=3):
+    """Three steps of a small network with everything in it: weights, loss and gradient norms."""
+    manual_seed(3)
+    model = nn.Sequential(
+        nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 8), nn.Tanh(), nn.GELU(), nn.Linear(8, 3)
+    ).to(device)
+    optimiser = make_optimiser(model.parameters())
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(16, 5)).astype(np.float32), rng.integers(0, 3, 16)
+    history = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = ops.softmax_cross_entropy(model(Tensor(images).to(device)), Tensor(labels).to(device))
+        loss.backward()
+        history += [loss.item(), optim.clip_grad_norm(model.parameters(), 0.5)]
+        optimiser.step()
+    for tensor in model.parameters():
+        assert tensor.device == device
+        assert device_of(tensor.grad) == device
+    model.eval()
+    with no_grad():
+        assert model(Tensor(images).to(device)).device == device
+    return model, history
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_seed_gives_the_same_training_on_both_devices(cupy, name):
+    model, history = train("cpu", OPTIMISERS[name])
+    other, other_history = train("cuda", OPTIMISERS[name])
+    np.testing.assert_allclose(other_history, history, rtol=1e-6)
+    for (key, values), (other_key, other_values) in zip(model.state_dict().items(), other.state_dict().items()):
+        assert key == other_key
+        assert type(other_values) is np.ndarray
+        np.testing.assert_allclose(other_values, values, rtol=1e-5, atol=1e-7)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit_and_they_travel_back(cupy):
+    manual_seed(1)
+    here = nn.Linear(4, 3)
+    manual_seed(1)
+    there = nn.Linear(4, 3).to("cuda")
+    assert {type(p.data) for p in there.parameters()} == {StrictArray}
+    there.load_state_dict(there.state_dict())
+    assert {type(p.data) for p in there.parameters()} == {StrictArray}
+    for p, q in zip(here.parameters(), there.to("cpu").parameters()):
+        assert type(q.data) is np.ndarray
+        assert np.array_equal(p.data, q.data)
+
+
+def test_an_optimisers_memory_is_saved_and_restored_on_the_gpu(cupy):
+    model, _ = train("cuda", OPTIMISERS["Adam"])
+    optimiser = optim.Adam(model.parameters())
+    optimiser.step()
+    state = optimiser.state_dict()
+    assert {type(values) for values in state.values()} <= {np.ndarray}
+    optimiser.load_state_dict(state)
+    optimiser.step()
