@@ -7,33 +7,13 @@ entries from the standard normal distribution; arrays are taken as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu import ops
-from tinygrad_edu.backend import Array, to_device
-from tinygrad_edu.tensor import Tensor
-
-
-@dataclass(frozen=True)
-class Case:
-    """A function of tensors, and float64 arrays to check its gradients at."""
-
-    function: Callable[..., Any]
-    inputs: tuple[np.ndarray, ...]
-
-
-def case(function: Callable[..., Any], *inputs: Any) -> Case:
-    """A case; tuples among the inputs are shapes to be filled at random, always in the same way."""
-    rng = np.random.default_rng(7)
-    return Case(function, tuple(rng.normal(size=x) if isinstance(x, tuple) else np.asarray(x, float) for x in inputs))
-
-
-def positive(*shape: int) -> np.ndarray:
-    """Numbers between 0.5 and 2, for logarithms and roots."""
-    return np.random.default_rng(8).uniform(0.5, 2.0, shape)
+from tinygrad_edu.gradcheck.case import Case, beside, case, positive
+from tinygrad_edu.gradcheck.cases_convolution import CONVOLUTION
 
 
 def binary(function: Callable[..., Any]) -> list[Case]:
@@ -96,11 +76,6 @@ def along_axis(function: Callable[..., Any]) -> list[Case]:
 def seeded(seed: int) -> np.random.Generator:
     """A fresh generator: a check calls its function many times and must see the same mask every time."""
     return np.random.default_rng(seed)
-
-
-def beside(x: Tensor, constant: np.ndarray) -> Array:
-    """A constant of a case on x's device: the table runs on the GPU as well, where NumPy arrays are refused."""
-    return to_device(constant, x.device)
 
 
 TRANSPOSED = np.random.default_rng(9).normal(size=(3, 2)).T  # (2, 3), not contiguous
@@ -284,4 +259,5 @@ CASES: dict[str, list[Case]] = {
         case(lambda p: ops.mse(p, p * 2.0), (3,)),
         case(ops.mse, (), ()),
     ],
+    **CONVOLUTION,
 }
