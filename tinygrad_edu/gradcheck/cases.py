@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_edu import ops
 from tinygrad_edu.gradcheck.case import Case, beside, case, positive
 from tinygrad_edu.gradcheck.cases_convolution import CONVOLUTION
+from tinygrad_edu.gradcheck.cases_recurrent import RECURRENT
 
 
 def binary(function: Callable[..., Any]) -> list[Case]:
@@ -260,4 +261,5 @@ CASES: dict[str, list[Case]] = {
         case(ops.mse, (), ()),
     ],
     **CONVOLUTION,
+    **RECURRENT,
 }

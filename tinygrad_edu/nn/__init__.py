@@ -1,20 +1,40 @@
 """Building blocks of networks: parameters, modules, layers, initialisers."""
 
 from tinygrad_edu.nn import init
+from tinygrad_edu.nn.convolution import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, MaxPool2d, Residual
 from tinygrad_edu.nn.init import manual_seed
 from tinygrad_edu.nn.layers import GELU, Dropout, Linear, ReLU, Sequential, Sigmoid, Tanh
 from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.nn.normalization import BatchNorm, LayerNorm
+from tinygrad_edu.nn.recurrent import GRU, LSTM, Embedding, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, detach, unroll
 
 __all__ = [
     "GELU",
+    "GRU",
+    "LSTM",
+    "AvgPool2d",
+    "BatchNorm",
+    "Conv2d",
     "Dropout",
+    "Embedding",
+    "Flatten",
+    "GRUCell",
+    "GlobalAvgPool2d",
+    "LSTMCell",
+    "LayerNorm",
     "Linear",
+    "MaxPool2d",
     "Module",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
     "Sigmoid",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Tanh",
+    "detach",
     "init",
     "manual_seed",
+    "unroll",
 ]

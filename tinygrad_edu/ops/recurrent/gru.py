@@ -1,0 +1,128 @@
+"""The gated recurrent unit (Cho et al. 2014), in the form that Keras calls `reset_after`."""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.activation import sigmoid_of
+from tinygrad_edu.ops.recurrent.sequence import run_sequence
+from tinygrad_edu.tensor import Tensor
+
+
+def gru(
+    x: Tensor,
+    W: Tensor,
+    U: Tensor,
+    b: Tensor,
+    h0: Tensor | None = None,
+    input_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+) -> tuple[Tensor, Tensor]:
+    """An LSTM's idea with fewer parts: the state itself is blended with a candidate, by one gate.
+
+        [p_z, p_r, p_k] = x_t W + b[0],    [q_z, q_r, q_k] = h_{t-1} U + b[1]
+        z = sigmoid(p_z + q_z)       update gate: how much of the old state is kept
+        r = sigmoid(p_r + q_r)       reset gate: how much of the old state the candidate sees
+        k = tanh(p_k + r * q_k)      candidate (Keras' hh)
+        h_t = z * h_{t-1} + (1 - z) * k
+
+    The reset gate acts *after* the matrix product (Keras' and PyTorch's form, and the reason for two biases); in the
+    paper it acts before, on h_{t-1}.
+
+    Parameters
+    ----------
+    x : Tensor (N, T, D)
+        N sequences of T steps with D features.
+    W, U, b : Tensor (D, 3H), (H, 3H), (2, 3H)
+        Keras' kernel, recurrent kernel and biases; the gates in the order z, r, k.
+    h0 : Tensor (N, H), optional
+        The state before the first step; zeros otherwise.
+    input_mask, recurrent_mask : array (N, D), (N, H), optional
+        Dropout of x_t and of h_{t-1} where they enter the matrix products, the same at every step of a sequence; see
+        `simple_rnn`. As in Keras, the h_{t-1} that z keeps is the undropped one.
+
+    Returns
+    -------
+    outputs : Tensor (N, T, H)
+        h_1 ... h_T.
+    h : Tensor (N, H)
+        h_T, to be handed to the next call as its h0.
+
+    Raises
+    ------
+    ValueError for shapes that do not fit and for T = 0; TypeError for different dtypes or devices.
+
+    Backpropagation through time
+    ----------------------------
+    As in `simple_rnn`, from the last step to the first, with G_t = dL/d(output t). In step t:
+
+    1. h_t is an output; it goes into the next step's products; and it is blended into h_{t+1} directly:
+
+           dL/dh_t = G_t + dQ_{t+1} U^T + dL/dh_{t+1} * z_{t+1},     dQ: the three dL/dq side by side.
+
+    2. The blend:       dL/dz = dL/dh_t * (h_{t-1} - k),   dL/dk = dL/dh_t * (1 - z).
+    3. The candidate:   dL/dp_k = dL/dk * (1 - k^2),   dL/dr = dL/dp_k * q_k,   dL/dq_k = dL/dp_k * r.
+    4. The gates:       dL/dp_z = dL/dq_z = dL/dz * z (1 - z),   dL/dp_r = dL/dq_r = dL/dr * r (1 - r).
+    5. The affine maps, with dP the three dL/dp side by side:
+
+           dL/dx_t = dP_t W^T,   dL/dW = sum_t x_t^T dP_t,       dL/db[0] = sum_t dP_t,
+                                 dL/dU = sum_t h_{t-1}^T dQ_t,   dL/db[1] = sum_t dQ_t.
+
+    The last term of 1 is the GRU's way around vanishing, as the forget gate is the LSTM's: along it the gradient is
+    multiplied by z_s * ... * z_{t+1} alone, and where z is 1 it arrives as it left.
+    """
+    states = {"h0": h0}
+    masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
+    outputs, h = run_sequence("gru", _forward, 3, (x, W, U, b), states, masks)
+    return outputs, h
+
+
+def _forward(V, S, O, states, mask):
+    """The sequence from arrays, feature-major, as `sequence.Forward` says.
+
+    V_t = [x_t; 1; 1; h_{t-1}], S = [W; b[0]; b[1]; U]. The rows up to the first 1 make P, those from the second 1 on Q.
+    """
+    xp = array_module(V)
+    T, H, n = O.shape
+    h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
+    upper, lower = slice(None, h - 1), slice(h - 1, None)
+    gates = xp.empty((T, 3, H, n), dtype=S.dtype)  # z, r, k
+    Q_k = xp.empty((T, H, n), dtype=S.dtype)
+    before = states[0]  # h_{t-1}
+    for t in range(T):
+        P = (S[upper].T @ V[t, upper]).reshape(3, H, n)
+        Q = (S[lower].T @ V[t, lower]).reshape(3, H, n)
+        z, r, k = gates[t]
+        gates[t, :2] = sigmoid_of(P[:2] + Q[:2])
+        xp.tanh(P[2] + r * Q[2], out=k)
+        O[t] = k + z * (before - k)
+        Q_k[t] = Q[2]
+        before = O[t]
+        if t + 1 < T:
+            V[t + 1, h:] = before if mask is None else before * mask
+
+    def backward(G, G_last, dX, want_weights, want_states):
+        dS = xp.zeros_like(S)
+        dh = xp.zeros_like(O[0]) if G_last[0] is None else G_last[0]
+        dP, dQ = xp.empty_like(gates[0]), xp.empty_like(gates[0])
+        for t in reversed(range(T)):
+            z, r, k = gates[t]
+            before = O[t - 1] if t > 0 else states[0]
+            if G is not None:
+                dh = dh + G[t]
+            dP[0] = dh * (before - k) * (z * (1 - z))
+            dP[2] = dh * (1 - z) * (1 - k * k)
+            dP[1] = dP[2] * Q_k[t] * (r * (1 - r))
+            dQ[:2] = dP[:2]
+            dQ[2] = dP[2] * r
+            P, Q = dP.reshape(3 * H, n), dQ.reshape(3 * H, n)
+            if want_weights:
+                dS[upper] += V[t, upper] @ P.T
+                dS[lower] += V[t, lower] @ Q.T
+            if dX is not None:
+                dX[t] = S[: dX.shape[1]] @ P
+            if t > 0 or want_states:
+                through_U = S[h:] @ Q
+                dh = dh * z + (through_U if mask is None else through_U * mask)
+        return dS, [dh]
+
+    return [O[-1]], backward

@@ -1,0 +1,165 @@
+"""Long short-term memory (Hochreiter and Schmidhuber 1997; the forget gate: Gers, Schmidhuber and Cummins 2000)."""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.recurrent.sequence import run_sequence
+from tinygrad_edu.tensor import Tensor
+
+
+def lstm(
+    x: Tensor,
+    W: Tensor,
+    U: Tensor,
+    b: Tensor,
+    h0: Tensor | None = None,
+    c0: Tensor | None = None,
+    input_mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """A cell state c that is added to and scaled, but never multiplied by a matrix; gates decide what happens to it.
+
+        [a_i, a_f, a_g, a_o] = x_t W + h_{t-1} U + b
+        i = sigmoid(a_i)    input gate: how much of the candidate is written
+        f = sigmoid(a_f)    forget gate: how much of the old cell state is kept
+        g = tanh(a_g)       candidate: what could be written
+        o = sigmoid(a_o)    output gate: how much of the cell state is shown
+        c_t = f * c_{t-1} + i * g
+        h_t = o * tanh(c_t)
+
+    Parameters
+    ----------
+    x : Tensor (N, T, D)
+        N sequences of T steps with D features.
+    W, U, b : Tensor (D, 4H), (H, 4H), (4H,)
+        Keras' kernel, recurrent kernel and bias; the gates in the order i, f, g, o.
+    h0, c0 : Tensor (N, H), optional
+        The states before the first step; zeros otherwise.
+    input_mask, recurrent_mask : array (N, D), (N, H), optional
+        Dropout of x_t and of h_{t-1}, the same at every step of a sequence; see `simple_rnn`.
+
+    Returns
+    -------
+    outputs : Tensor (N, T, H)
+        h_1 ... h_T.
+    (h, c) : Tensor (N, H) each
+        h_T and c_T, to be handed to the next call.
+
+    Raises
+    ------
+    ValueError for shapes that do not fit and for T = 0; TypeError for different dtypes or devices.
+
+    Backpropagation through time
+    ----------------------------
+    As in `simple_rnn`, from the last step to the first, with G_t = dL/d(output t). Two gradients now travel back,
+    dL/dh_t and dL/dc_t. In step t:
+
+    1. h_t is an output, and goes into the four gates of the next step; with dA the four dL/da side by side,
+
+           dL/dh_t = G_t + dA_{t+1} U^T.
+
+    2. c_t goes into h_t through tanh, and into c_{t+1} through the forget gate:
+
+           dL/dc_t = dL/dh_t * o * (1 - tanh^2 c_t) + dL/dc_{t+1} * f_{t+1}.
+
+    3. Products hand to each factor the gradient times the other factor:
+
+           dL/do = dL/dh_t * tanh c_t,   dL/di = dL/dc_t * g,   dL/dg = dL/dc_t * i,   dL/df = dL/dc_t * c_{t-1}.
+
+    4. Through the gates, with sigmoid' = s (1 - s) and tanh' = 1 - tanh^2:
+
+           dL/da_i = dL/di * i (1 - i),   the same for f and o,   dL/da_g = dL/dg * (1 - g^2).
+
+    5. The affine map, summed over the steps where it is about weights:
+
+           dL/dx_t = dA_t W^T,   dL/dW = sum_t x_t^T dA_t,   dL/dU = sum_t h_{t-1}^T dA_t,   dL/db = sum_t dA_t.
+
+    How the cell path avoids vanishing
+    ----------------------------------
+    Follow dL/dc alone, from step s back to step t (second term of 2): the factors are
+
+        f_s * f_{s-1} * ... * f_{t+1},
+
+    element by element. No matrix takes part, no derivative of a squashing function, and f is the network's own choice
+    at every step: where it is 1, the gradient arrives as it left, after a hundred steps too. That is why the forget
+    gate's bias starts at 1: f starts near 0.73 and not at 0.5 (Jozefowicz, Zaremba and Sutskever 2015). The other paths,
+    through h and U, vanish or explode as in `simple_rnn`: f <= 1 keeps this path from exploding, not the whole gradient.
+    """
+    states = {"h0": h0, "c0": c0}
+    masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
+    outputs, h, c = run_sequence("lstm", _forward, 4, (x, W, U, b), states, masks)
+    return outputs, (h, c)
+
+
+def _forward(V, S, O, states, mask):
+    """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U].
+
+    Results go into arrays made once (`out=`, `*=`): with a hundred thousand numbers a step, making arrays is dear.
+    """
+    xp = array_module(V)
+    T, H, n = O.shape
+    h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
+    # sigmoid(a) = (1 + tanh(a/2)) / 2: with the columns of i, f and o halved, one tanh serves all four gates.
+    halved = S * 0.5
+    halved[:, 2 * H : 3 * H] = S[:, 2 * H : 3 * H]
+    gates = xp.empty((T, 4, H, n), dtype=S.dtype)
+    C = xp.empty((T + 1, H, n), dtype=S.dtype)  # c_0 ... c_T
+    tanh_C = xp.empty((T, H, n), dtype=S.dtype)
+    C[0] = states[1]
+    scratch = xp.empty_like(C[0])
+    for t in range(T):
+        A = gates[t]
+        xp.matmul(halved.T, V[t], out=A.reshape(4 * H, n))
+        xp.tanh(A, out=A)
+        for sigmoids in (A[:2], A[3]):
+            sigmoids *= 0.5
+            sigmoids += 0.5
+        i, f, g, o = A
+        xp.multiply(f, C[t], out=C[t + 1])
+        C[t + 1] += xp.multiply(i, g, out=scratch)
+        xp.tanh(C[t + 1], out=tanh_C[t])
+        xp.multiply(o, tanh_C[t], out=O[t])
+        if t + 1 < T:
+            V[t + 1, h:] = O[t] if mask is None else xp.multiply(O[t], mask, out=scratch)
+
+    def backward(G, G_last, dX, want_weights, want_states):
+        dS = xp.zeros_like(S)
+        dh = xp.zeros_like(C[0]) if G_last[0] is None else G_last[0]
+        dc = xp.zeros_like(C[0]) if G_last[1] is None else G_last[1].copy()  # to be updated in place
+        dA, slopes, scratch, product = (xp.empty_like(a) for a in (gates[0], gates[0], C[0], S))
+        dV = xp.empty_like(V[0])
+        for t in reversed(range(T)):
+            i, f, g, o = gates[t]
+            if G is not None:
+                dh = dh + G[t]
+            # dL/dc_t += dL/dh_t * o * (1 - tanh^2 c_t)
+            xp.multiply(tanh_C[t], tanh_C[t], out=scratch)
+            xp.subtract(1, scratch, out=scratch)
+            scratch *= o
+            scratch *= dh
+            dc += scratch
+            # dL/d(gates), in the order i, f, g, o
+            xp.multiply(dc, g, out=dA[0])
+            xp.multiply(dc, C[t], out=dA[1])
+            xp.multiply(dc, i, out=dA[2])
+            xp.multiply(dh, tanh_C[t], out=dA[3])
+            # times s - s^2 for the sigmoids, 1 - g^2 for the tanh
+            xp.multiply(gates[t], gates[t], out=slopes)
+            xp.subtract(gates[t, :2], slopes[:2], out=slopes[:2])
+            xp.subtract(1, slopes[2], out=slopes[2])
+            xp.subtract(o, slopes[3], out=slopes[3])
+            dA *= slopes
+            dc *= f
+            rows = dA.reshape(4 * H, n)
+            if want_weights:
+                dS += xp.matmul(V[t], rows.T, out=product)
+            if dX is not None or t > 0 or want_states:
+                xp.matmul(S, rows, out=dV)
+                dh = dV[h:]
+                if mask is not None:
+                    dh *= mask
+                if dX is not None:
+                    dX[t] = dV[: dX.shape[1]]
+        return dS, [dh, dc]
+
+    return [O[-1], C[-1]], backward

@@ -1,0 +1,169 @@
+"""What the recurrent operations share: checks, and the layout in which they compute. The mathematics is in their files.
+
+**Feature-major.** In NumPy's row-major (N, 4H), one gate of all N sequences is a slice of every row: many small pieces.
+In (4H, N) it is one block of memory, and tanh, products and sums run through it without a jump.
+
+**Stacked.** A step computes x_t W + b + h_{t-1} U. With the inputs on top of each other, V_t = [x_t; 1; h_{t-1}], and
+the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product for dL/dV_t,
+which holds dL/dx_t and dL/dh_{t-1}, and one for dL/dS, which holds dL/dW, dL/db and dL/dU.
+
+**In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
+cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
+takes 23 ms, forward and backward, in one piece and 15 in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_edu.backend import Array, array_module, device_of
+from tinygrad_edu.ops.support import check_same_kind, record_many
+from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.tensor import Tensor
+
+# A part shall take half a millisecond at least, which is some 40 million multiplications; and a matrix product with
+# less than 64 columns is slow.
+PART_WORK, PART_COLUMNS = 40_000_000, 64
+
+# The forward of an operation for n of the N sequences:
+#     forward(V, S, O, states, mask) -> (last states, backward)
+# with V (T, D+1+H, n), whose rows for h_0 are filled and whose later rows it fills; S (D+1+H, gates * H); O (T, H, n),
+# which it fills with the outputs; each state (H, n); mask (H, n) or None, the dropout of h_{t-1}. Its backward is
+#     backward(G, G_last, dX, want_weights, want_states) -> (dS, dL/d(initial states))
+# with G (T, H, n) or None; G_last, a (H, n) or None for each state; dX (T, D, n) to be filled, or None if not wanted.
+# dS and dL/d(initial states) mean nothing unless they are wanted.
+Forward = Callable[[Array, Array, Array, list[Array], Array | None], tuple[list[Array], Callable]]
+
+
+def run_sequence(
+    op: str,
+    forward: Forward,
+    gates: int,
+    tensors: tuple[Tensor, Tensor, Tensor, Tensor],
+    states: dict[str, Tensor | None],
+    masks: dict[str, Array | None],
+) -> tuple[Tensor, ...]:
+    """Check, stack, run `forward` in parts, and put the whole sequence on the tape as one step.
+
+    Parameters
+    ----------
+    op : the operation's name, for messages.
+    forward : computes the sequence from arrays; see above.
+    gates : how many blocks of H columns the weights have.
+    tensors : x, W, U, b.
+    states : the initial states by name, h0 first; None stands for zeros.
+    masks : input_mask and recurrent_mask by name.
+
+    Returns
+    -------
+    The outputs (N, T, H), and for each state its last value (N, H).
+    """
+    x, W, U, b = tensors
+    given = [state for state in states.values() if state is not None]
+    N, T, D, H = _check(op, gates, x, W, U, b, states)
+    input_mask, recurrent_mask = _check_masks(x, H, op, masks)
+    X = x.data
+    xp = array_module(X)
+    h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
+    O = xp.empty((T, H, N), dtype=X.dtype)
+    last = [xp.empty((H, N), dtype=X.dtype) for _ in states]
+    backwards = {}  # where a part starts -> its backward
+
+    def forward_part(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        V = xp.empty((T, len(S), stop - start), dtype=X.dtype)
+        V[:, :D] = X[part].transpose(1, 2, 0)
+        if input_mask is not None:
+            V[:, :D] *= input_mask[part].T
+        V[:, D:h] = 1
+        mask = None if recurrent_mask is None else recurrent_mask[part].T
+        initial = [xp.zeros_like(V[0, h:]) if s is None else s.data[part].T for s in states.values()]
+        V[0, h:] = initial[0] if mask is None else initial[0] * mask
+        finals, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
+        for whole, final in zip(last, finals):
+            whole[:, part] = final
+
+    smallest = max(PART_COLUMNS, PART_WORK // (T * S.size))
+    in_parts(forward_part, N, smallest, X)
+
+    want_weights = W.requires_grad or U.requires_grad or b.requires_grad
+    want_states = any(state.requires_grad for state in given)
+
+    def backward(Gs: list[Array | None]) -> tuple[Array | None, ...]:
+        G, *G_last = (None if G is None else G.T for G in Gs)  # (H, T, N), then (H, N) each
+        dX = xp.empty((T, D, N), dtype=X.dtype) if x.requires_grad else None
+        d_states = [xp.empty_like(whole) for whole in last]
+
+        def backward_part(start: int, stop: int) -> Array:
+            part = slice(start, stop)
+            dS, d_initial = backwards[start](
+                None if G is None else G.swapaxes(0, 1)[:, :, part],
+                [None if g is None else g[:, part] for g in G_last],
+                None if dX is None else dX[:, :, part],
+                want_weights,
+                want_states,
+            )
+            for whole, d in zip(d_states, d_initial):
+                whole[:, part] = d
+            return dS
+
+        dS, *others = in_parts(backward_part, N, smallest, X)
+        for other in others:
+            dS += other
+        if dX is not None and input_mask is not None:
+            dX *= input_mask.T
+        return (
+            None if dX is None else dX.transpose(2, 0, 1),
+            dS[:D] if W.requires_grad else None,
+            dS[h:] if U.requires_grad else None,
+            dS[D:h].reshape(b.shape) if b.requires_grad else None,
+            *(d.T if s.requires_grad else None for d, s in zip(d_states, states.values()) if s is not None),
+        )
+
+    backward.__qualname__ = op  # what a tensor of ours shows as its operation
+    return record_many((O.transpose(2, 0, 1), *(whole.T for whole in last)), (x, W, U, b, *given), backward)
+
+
+def _check(
+    op: str, gates: int, x: Tensor, W: Tensor, U: Tensor, b: Tensor, states: dict[str, Tensor | None]
+) -> tuple[int, int, int, int]:
+    """(N, T, D, H), or the error that says which shape, dtype or device does not fit."""
+    if x.data.ndim != 3:
+        raise ValueError(f"{op}: expected x of shape (N, T, D): sequences, time steps, features; got {x.shape}")
+    N, T, D = x.shape
+    if T == 0 or N == 0:
+        what = "sequences of length 0" if T == 0 else "no sequence at all"
+        raise ValueError(f"{op}: x {x.shape} holds {what}; expected (N, T, D) with N and T at least 1")
+    H = U.shape[0] if U.data.ndim == 2 else 0
+    M = gates * H
+    biases: tuple[int, ...] = (2, M) if op == "gru" else (M,)
+    if H == 0 or (W.shape, U.shape, b.shape) != ((D, M), (H, M), biases):
+        columns, two = ("H" if gates == 1 else f"{gates}H"), "2, " if op == "gru" else ""
+        raise ValueError(
+            f"{op}: expected W (D, {columns}), U (H, {columns}), b ({two}{columns}) with D = {D} as in x {x.shape}; "
+            f"got W {W.shape}, U {U.shape}, b {b.shape}"
+        )
+    check_same_kind(op, x, W, U, b, *(state for state in states.values() if state is not None))
+    for name, state in states.items():
+        if state is not None and state.shape != (N, H):
+            raise ValueError(
+                f"{op}: expected {name} of shape (N, H) = ({N}, {H}), a state for each of the {N} sequences in x; "
+                f"got {state.shape}"
+            )
+    return N, T, D, H
+
+
+def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> Sequence[Array | None]:
+    """The masks; ValueError or TypeError unless they are arrays (N, D) and (N, H) that can multiply x."""
+    N, _, D = x.shape
+    for (name, mask), shape in zip(masks.items(), ((N, D), (N, H))):
+        if mask is None:
+            continue
+        if mask.shape != shape:
+            raise ValueError(f"{op}: expected {name} of shape {shape}, a mask for each sequence; got {mask.shape}")
+        if mask.dtype != x.dtype or device_of(mask) != x.device:
+            raise TypeError(
+                f"{op}: expected {name} of {x.dtype} on {x.device!r} like x; got {mask.dtype} on {device_of(mask)!r}"
+            )
+    return list(masks.values())
