@@ -2,8 +2,8 @@
 
 The *cells* are the readable twins: one time step each, written with small operations, so that the engine derives the
 backward. Unrolled in a loop (`unroll`), they are the definition of a recurrent network. The *layers* run a sequence by
-one operation (`ops.simple_rnn`, `ops.lstm`, `ops.gru`), whose backward is derived by hand. Both have the same parameters
-and the same results; tests hold them equal.
+one operation (`ops.simple_rnn`, `ops.lstm`, `ops.gru`), whose backward is derived by hand. Parameters and results
+are the same; tests hold them equal.
 
 >>> cell, layer = LSTMCell(3, 4), LSTM(3, 4)
 >>> layer.load_state_dict(cell.state_dict())

@@ -82,8 +82,8 @@ def lstm(
 
     element by element. No matrix takes part, no derivative of a squashing function, and f is the network's own choice
     at every step: where it is 1, the gradient arrives as it left, after a hundred steps too. That is why the forget
-    gate's bias starts at 1: f starts near 0.73 and not at 0.5 (Jozefowicz, Zaremba and Sutskever 2015). The other paths,
-    through h and U, vanish or explode as in `simple_rnn`: f <= 1 keeps this path from exploding, not the whole gradient.
+    gate's bias starts at 1: f starts near 0.73 and not at 0.5 (Jozefowicz, Zaremba and Sutskever 2015). The other
+    paths, through h and U, vanish or explode as in `simple_rnn`: this one alone cannot explode, since f <= 1.
     """
     states = {"h0": h0, "c0": c0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}

@@ -69,7 +69,7 @@ def simple_rnn(
     Since 0 < 1 - h^2 <= 1, a factor stretches no vector by more than the largest singular value of U. If that is below
     1, the product shrinks exponentially with the distance s - t: the gradient *vanishes*, and what lies far back cannot
     be learnt. If U stretches some directions, and tanh is not saturated, the product can grow exponentially: the
-    gradient *explodes*, and one step of the optimiser throws the weights far away (`clip_grad_norm` shortens that step).
+    gradient *explodes*, and one step of the optimiser throws the weights far away (`clip_grad_norm` shortens it).
     Between the two there is next to no room, since it is the same U at every step (Bengio, Simard and Frasconi 1994).
     `lstm` has a path with other factors.
     """
