@@ -1,7 +1,8 @@
 """Data sets as plain NumPy arrays, and batches of them.
 
 Reading order: `batching` (how an epoch is cut into batches), `idx` (the file format of MNIST), `mnist` (where the
-pieces meet), `files` (where files are and how they get there), `synthetic` (the stand-in without a network).
+pieces meet), `files` (where files are and how they get there), `synthetic` (the stand-in without a network);
+then `series`, `airline`, `sine` and `text` for the recurrent networks.
 
 >>> from tinygrad_edu.data import batches, load_mnist
 >>> data = load_mnist(source="synthetic")
@@ -9,8 +10,31 @@ pieces meet), `files` (where files are and how they get there), `synthetic` (the
 ...     x = images.reshape(len(images), 784) / 255  # (100, 784), pixels in [0, 1]
 """
 
+from tinygrad_edu.data.airline import Series, load_airline
 from tinygrad_edu.data.batching import batches
+from tinygrad_edu.data.cifar10 import augment, load_cifar10
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.mnist import ImageData, load_mnist
+from tinygrad_edu.data.series import MinMaxScaler, create_dataset, windows
+from tinygrad_edu.data.sine import noisy_sine
+from tinygrad_edu.data.text import Chunks, Text, Vocabulary, Windows, load_shakespeare
 
-__all__ = ["DataError", "ImageData", "batches", "load_mnist"]
+__all__ = [
+    "Chunks",
+    "DataError",
+    "ImageData",
+    "MinMaxScaler",
+    "Series",
+    "Text",
+    "Vocabulary",
+    "Windows",
+    "augment",
+    "batches",
+    "create_dataset",
+    "load_airline",
+    "load_cifar10",
+    "load_mnist",
+    "load_shakespeare",
+    "noisy_sine",
+    "windows",
+]

@@ -1,0 +1,105 @@
+"""The airline series, its scaling and its windows."""
+
+import numpy as np
+import pytest
+
+from tinygrad_edu.data import DataError, MinMaxScaler, create_dataset, load_airline
+from tinygrad_edu.data.airline import PASSENGERS, read_monthly_csv
+
+
+def write(folder, text):
+    path = folder / "airline" / "airline-passengers.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def csv_text(rows):
+    return '"Month","Passengers"\n' + "".join(f'"{month}",{value}\n' for month, value in rows)
+
+
+def test_the_embedded_series_is_box_and_jenkins_series_g(tmp_path):
+    series = load_airline(tmp_path)
+    assert series.source == "embedded"
+    assert (series.months[0], series.months[12], series.months[-1]) == ("1949-01", "1950-01", "1960-12")
+    assert len(series.values) == len(series.months) == 144
+    assert series.values[[0, 1, -1]].tolist() == [112, 118, 432]
+    assert (series.values.min(), series.values.max(), series.values.sum()) == (104, 622, 40363)
+
+
+def test_a_local_file_is_read_and_the_published_figures_are_equal_to_the_embedded_ones(tmp_path):
+    embedded = load_airline(tmp_path)
+    write(tmp_path, csv_text(zip(embedded.months, PASSENGERS)))
+    local = load_airline(tmp_path)
+    assert local.source == "local"
+    assert local.months == embedded.months
+    assert np.array_equal(local.values, embedded.values)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("1949-01", 112), ("1949-03", 118)], r"line 3: expected month 1949-02 after 1949-01, came 1949-03"),
+        ([("1949-01", 112), ("1949-01", 118)], r"line 3: expected month 1949-02 after 1949-01, came 1949-01"),
+        ([("1949-01", 112), ("", 118)], r"line 3: expected a month such as 1949-01, came ''"),
+        ([("1949-13", 112)], r"line 2: expected a month such as 1949-01, came '1949-13'"),
+        ([("1949-01", 112), ("1949-02", "many")], r"line 3: expected a finite number for 1949-02, came 'many'"),
+        ([("1949-01", "")], r"line 2: expected a finite number for 1949-01, came ''"),
+        ([("1949-01", "nan")], r"line 2: expected a finite number for 1949-01, came 'nan'"),
+        ([("1949-01", "112,5")], r"line 2: expected two columns, month and value; came 3"),
+        ([], "expected a line of headings and a line for each month; came 1 lines"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_line_and_the_reason(tmp_path, rows, message):
+    path = write(tmp_path, csv_text(rows))
+    with pytest.raises(DataError, match=message) as error:
+        load_airline(tmp_path)
+    assert str(path) in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    write(tmp_path, "").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        load_airline(tmp_path)
+
+
+def test_december_is_followed_by_january(tmp_path):
+    months, values = read_monthly_csv(write(tmp_path, csv_text([("1949-12", 1), ("1950-01", 2.5)])))
+    assert months == ("1949-12", "1950-01")
+    assert values.tolist() == [1, 2.5]
+
+
+def test_scaling_can_be_undone():
+    values = np.array(PASSENGERS, dtype=float)
+    scaler = MinMaxScaler.fit(values)
+    scaled = scaler.scale(values)
+    assert (scaled.min(), scaled.max()) == (0, 1)
+    np.testing.assert_allclose(scaler.undo(scaled), values, rtol=1e-14)
+    with pytest.raises(ValueError, match="all values are 3; there is no range"):
+        MinMaxScaler.fit(np.full(4, 3.0))
+    with pytest.raises(ValueError, match="1 values that are NaN or infinite, the first at 1"):
+        MinMaxScaler.fit(np.array([1.0, np.nan]))
+
+
+def test_create_dataset_leaves_the_last_pair_out_as_the_practical_does():
+    X, Y = create_dataset(np.arange(96.0), 1)
+    assert (X.shape, Y.shape) == ((94, 1), (94,))
+    assert np.array_equal(Y, X[:, 0] + 1)
+    X, Y = create_dataset(np.arange(10.0), 3)
+    assert X.tolist()[-1] == [5, 6, 7]
+    assert Y[-1] == 8
+
+
+@pytest.mark.parametrize("look_back", [9, 10, 50])
+def test_look_back_as_long_as_the_series(look_back):
+    with pytest.raises(ValueError, match=f"10 values has no pair with look_back {look_back}; .* at most 8"):
+        create_dataset(np.arange(10.0), look_back)
+
+
+def test_create_dataset_refuses_what_it_cannot_use():
+    with pytest.raises(ValueError, match="look_back must be at least 1, got 0"):
+        create_dataset(np.arange(10.0), 0)
+    with pytest.raises(ValueError, match="2 values that are NaN or infinite, the first at 3"):
+        create_dataset(np.array([1, 2, 3, np.nan, np.inf]), 1)
+    with pytest.raises(ValueError, match=r"expected a series of shape \(N,\)"):
+        create_dataset(np.zeros((4, 1)), 1)

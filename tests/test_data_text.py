@@ -1,0 +1,113 @@
+"""Vocabulary, windows and chunks of a text, and where the text comes from."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from data_files import Server
+
+from tinygrad_edu.data import Chunks, DataError, Vocabulary, Windows, load_shakespeare, text
+
+SAMPLE = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
+
+
+def put(folder, content):
+    (folder / "shakespeare").mkdir()
+    (folder / "shakespeare" / "input.txt").write_bytes(content)
+
+
+def test_vocabulary_there_and_back():
+    vocabulary = Vocabulary("hello")
+    assert (len(vocabulary), vocabulary.characters) == (4, "ehlo")
+    ids = vocabulary.encode("hole")
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [1, 3, 2, 0]
+    assert vocabulary.decode(ids) == "hole"
+    assert vocabulary.decode(Vocabulary("hello").encode("")) == ""
+
+
+def test_a_character_outside_the_vocabulary_is_named_with_the_vocabulary():
+    with pytest.raises(ValueError, match="'ß' is not in the vocabulary of 4 characters: 'ehlo'"):
+        Vocabulary("hello").encode("heß")
+    with pytest.raises(ValueError, match="the text is empty"):
+        Vocabulary("")
+
+
+def test_windows_are_cut_when_their_batch_comes():
+    ids = np.arange(20)
+    windows = Windows(ids, length=5, step=3)
+    assert len(windows) == 5
+    X, y = (np.concatenate(parts) for parts in zip(*windows.batches(2)))
+    assert X.tolist() == [list(range(s, s + 5)) for s in (0, 3, 6, 9, 12)]
+    assert y.tolist() == [5, 8, 11, 14, 17]
+    shuffled = np.concatenate([y for _, y in windows.batches(2, np.random.default_rng(0))])
+    assert shuffled.tolist() != y.tolist()
+    assert sorted(shuffled) == y.tolist()
+
+
+def test_a_million_characters_are_not_materialised():
+    windows = Windows(np.zeros(1_000_000, dtype=np.int64), length=30, step=3)
+    assert len(windows) == 333_324
+    assert windows.starts.nbytes < 3_000_000
+    assert next(windows.batches(128))[0].shape == (128, 30)
+
+
+def test_chunks_continue_each_other():
+    chunks = list(Chunks(np.arange(23), rows=2, length=3))
+    assert len(chunks) == len(Chunks(np.arange(23), 2, 3)) == 3
+    first, last = chunks[0], chunks[-1]
+    assert first[0].tolist() == [[0, 1, 2], [11, 12, 13]]
+    assert first[1].tolist() == [[1, 2, 3], [12, 13, 14]]
+    assert chunks[1][0][:, 0].tolist() == [3, 14]
+    assert last[1].tolist() == [[7, 8, 9], [18, 19, 20]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Windows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
+        (lambda: Windows(np.arange(5), 0), "length and step must be at least 1"),
+        (lambda: Windows(np.arange(5), 2, 0), "length and step must be at least 1"),
+        (lambda: Chunks(np.arange(11), 3, 3), "11 characters has no chunk of 3 in each of 3 strands; at least 12"),
+        (lambda: Chunks(np.arange(11), 0, 3), "rows and length must be at least 1"),
+        (lambda: load_shakespeare(source="some"), "source must be one of auto, real, synthetic"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_local_file_is_used(tmp_path):
+    put(tmp_path, SAMPLE.encode())
+    loaded = load_shakespeare(tmp_path)
+    assert (loaded.source, loaded.text) == ("local", SAMPLE)
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "the file is empty"), (b"\xff\xfe", "cannot be read as UTF-8")])
+def test_a_damaged_local_file_is_refused(tmp_path, content, message):
+    put(tmp_path, content)
+    with pytest.raises(DataError, match=message):
+        load_shakespeare(tmp_path)
+
+
+def test_a_download_is_checked_and_kept(tmp_path, monkeypatch):
+    with Server({"/input.txt": SAMPLE.encode()}) as server:
+        monkeypatch.setattr(text, "MIRRORS", (f"{server.url}input.txt",))
+        with pytest.raises(DataError, match="wrong checksum"):
+            load_shakespeare(tmp_path, "real")
+        monkeypatch.setattr(text, "SHA256", hashlib.sha256(SAMPLE.encode()).hexdigest())
+        assert load_shakespeare(tmp_path, "real").source == "download"
+    assert load_shakespeare(tmp_path, "real").source == "local"
+
+
+def test_without_a_network_the_stand_in_is_our_own_source_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(text, "MIRRORS", ())
+    loaded = load_shakespeare(tmp_path)
+    assert loaded.source == "synthetic"
+    assert "using our own source code" in capsys.readouterr().err
+    assert "def backward(G):" in loaded.text
+    assert len(loaded.text) > 100_000
+    assert len(Vocabulary(loaded.text)) <= 97
+    with pytest.raises(DataError, match=r"could not download input\.txt"):
+        load_shakespeare(tmp_path, "real")

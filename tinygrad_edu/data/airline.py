@@ -1,0 +1,128 @@
+"""International airline passengers: 144 monthly totals in thousands, January 1949 to December 1960.
+
+Source: G. E. P. Box, G. M. Jenkins, "Time Series Analysis: Forecasting and Control", Holden-Day, 1970, series G; after
+R. G. Brown, "Smoothing, Forecasting and Prediction of Discrete Time Series", Prentice-Hall, 1963.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_edu.data.errors import DataError
+from tinygrad_edu.data.files import data_directory
+
+FILE = "airline-passengers.csv"
+FIRST_YEAR, MONTHS = 1949, 144
+# One row a year, January to December. 144 numbers need no download.
+PASSENGERS = (
+    *(112, 118, 132, 129, 121, 135, 148, 148, 136, 119, 104, 118),
+    *(115, 126, 141, 135, 125, 149, 170, 170, 158, 133, 114, 140),
+    *(145, 150, 178, 163, 172, 178, 199, 199, 184, 162, 146, 166),
+    *(171, 180, 193, 181, 183, 218, 230, 242, 209, 191, 172, 194),
+    *(196, 196, 236, 235, 229, 243, 264, 272, 237, 211, 180, 201),
+    *(204, 188, 235, 227, 234, 264, 302, 293, 259, 229, 203, 229),
+    *(242, 233, 267, 269, 270, 315, 364, 347, 312, 274, 237, 278),
+    *(284, 277, 317, 313, 318, 374, 413, 405, 355, 306, 271, 306),
+    *(315, 301, 356, 348, 355, 422, 465, 467, 404, 347, 305, 336),
+    *(340, 318, 362, 348, 363, 435, 491, 505, 404, 359, 310, 337),
+    *(360, 342, 406, 396, 420, 472, 548, 559, 463, 407, 362, 405),
+    *(417, 391, 419, 461, 472, 535, 622, 606, 508, 461, 390, 432),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A time series.
+
+    Attributes
+    ----------
+    name : str
+        What it is, as a table should call it.
+    source : str
+        "embedded" (in this package), or "local" (a file in the data directory).
+    months : tuple of str
+        `"1949-01"`, ...
+    values : array (N,), float64
+        Thousands of passengers.
+    """
+
+    name: str
+    source: str
+    months: tuple[str, ...]
+    values: np.ndarray
+
+
+def load_airline(data_dir: str | Path | None = None) -> Series:
+    """The airline series: from `airline/airline-passengers.csv` in the data directory if it is there, else embedded.
+
+    Parameters
+    ----------
+    data_dir : str or Path, optional
+        The data directory; by default $TINYGRAD_EDU_DATA, else a folder in the user's cache.
+
+    Raises
+    ------
+    DataError
+        The data directory does not exist, or the file is damaged: who put a file there wants it used.
+    """
+    path = data_directory(data_dir) / "airline" / FILE
+    if path.exists():
+        months, values = read_monthly_csv(path)
+        return Series("airline passengers", "local", months, values)
+    months = tuple(f"{FIRST_YEAR + i // 12}-{i % 12 + 1:02}" for i in range(MONTHS))
+    return Series("airline passengers", "embedded", months, np.array(PASSENGERS, dtype=np.float64))
+
+
+def read_monthly_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Read a CSV file of two columns, month (`1949-01`) and value, with one line of headings.
+
+    Returns
+    -------
+    months : tuple of str
+    values : array (N,), float64
+
+    Raises
+    ------
+    DataError
+        Names the file, the line and what is wrong with it: not two columns, no month, a month missing or twice, a value
+        that is no finite number.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
+    if len(lines) < 2:
+        raise DataError(f"{path}: expected a line of headings and a line for each month; came {len(lines)} lines")
+    months: list[str] = []
+    values = []
+    for number, row in lines[1:]:
+        where = f"{path}, line {number}"
+        if len(row) != 2:
+            raise DataError(f"{where}: expected two columns, month and value; came {len(row)}: {','.join(row)!r:.80}")
+        month, value = (text.strip() for text in row)
+        if not _is_month(month):
+            raise DataError(f"{where}: expected a month such as 1949-01, came {month!r:.40}")
+        if months and month != (expected := _next_month(months[-1])):
+            raise DataError(f"{where}: expected month {expected} after {months[-1]}, came {month}; a month is missing")
+        try:
+            values.append(float(value))
+        except ValueError:
+            values.append(math.nan)
+        if not math.isfinite(values[-1]):
+            raise DataError(f"{where}: expected a finite number for {month}, came {value!r:.40}")
+        months.append(month)
+    return tuple(months), np.array(values)
+
+
+def _is_month(text: str) -> bool:
+    year, dash, month = text.partition("-")
+    return len(year) == 4 and year.isdigit() and dash == "-" and month in {f"{m:02}" for m in range(1, 13)}
+
+
+def _next_month(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + 1:04}-01" if number == 12 else f"{year:04}-{number + 1:02}"

@@ -1,0 +1,198 @@
+"""Text as numbers: a vocabulary of characters, windows for training, and contiguous chunks for stateful training.
+
+The text is "tiny Shakespeare", some 40,000 lines of the plays that A. Karpathy put together for char-rnn (2015).
+"""
+
+import functools
+import importlib.resources
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_edu.data.batching import batches
+from tinygrad_edu.data.errors import DataError
+from tinygrad_edu.data.files import check_hash, data_directory, download
+
+SOURCES = ("auto", "real", "synthetic")
+FILE = "input.txt"
+MIRRORS = ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",)
+SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, what to call it, and where it came from ("local", "download" or "synthetic": stand-in data)."""
+
+    name: str
+    source: str
+    text: str
+
+
+class Vocabulary:
+    """The distinct characters of a text, numbered in the order of their code points.
+
+    Attributes
+    ----------
+    characters : str
+        Character number k is `characters[k]`.
+    """
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise ValueError("Vocabulary: the text is empty; at least one character is needed")
+        self.characters = "".join(sorted(set(text)))
+        self._ids = {character: k for k, character in enumerate(self.characters)}
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers (N,) of a text's characters, int64; ValueError names a character that has no number."""
+        try:
+            return np.array([self._ids[character] for character in text], dtype=np.int64)
+        except KeyError as error:
+            raise ValueError(
+                f"the character {error.args[0]!r} is not in the vocabulary of {len(self)} characters: "
+                f"{self.characters!r}"
+            ) from None
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text of character numbers (N,)."""
+        return "".join(self.characters[k] for k in ids)
+
+
+def load_shakespeare(data_dir: str | Path | None = None, source: str = "auto", *, progress: bool | None = None) -> Text:
+    """Load tiny Shakespeare from a local file, from the network, or a stand-in: this package's own source code.
+
+    Parameters
+    ----------
+    data_dir : str or Path, optional
+        The data directory, with `shakespeare/input.txt`; a missing file is downloaded to there. By default
+        $TINYGRAD_EDU_DATA, else a folder in the user's cache.
+    source : {"auto", "real", "synthetic"}
+        As in `load_mnist`: "real" fails where the text cannot be had, "auto" takes the stand-in and says so on stderr.
+    progress : bool, optional
+        Show a progress bar for a download. By default only where stderr is a terminal.
+
+    Raises
+    ------
+    DataError
+        The data directory does not exist, the local file is damaged, or, for "real", the text cannot be had.
+    ValueError
+        An unknown `source`.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"load_shakespeare: source must be one of {', '.join(SOURCES)}, not {source!r}")
+    if source == "synthetic":
+        return own_source_code()
+    folder = data_directory(data_dir) / "shakespeare"
+    if (folder / FILE).exists():
+        return Text("tiny Shakespeare", "local", _read(folder / FILE))
+    try:
+        path = download(FILE, MIRRORS, folder, functools.partial(check_hash, expected=SHA256), progress)
+    except DataError as error:
+        if source == "real":
+            raise
+        print(f"Shakespeare: using our own source code instead; {str(error).splitlines()[0]}", file=sys.stderr)
+        return own_source_code()
+    return Text("tiny Shakespeare", "download", _read(path))
+
+
+def own_source_code() -> Text:
+    """The source code of this package, all files one after the other: a text that is always there."""
+
+    def sources(folder) -> Iterator[str]:
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from sources(entry)
+            elif entry.name.endswith(".py"):
+                yield entry.read_text(encoding="utf-8")
+
+    text = "\n\n".join(sources(importlib.resources.files("tinygrad_edu")))
+    # A handful of letters from formulas and names stand in too few places to be learnt.
+    return Text("our own source code", "synthetic", text.encode("ascii", "ignore").decode("ascii"))
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    if not text:
+        raise DataError(f"{path}: the file is empty; fetch it from {MIRRORS[0]}, or remove it")
+    return text
+
+
+class Windows:
+    """All windows of `length` characters, a new one every `step`, and the character after each.
+
+    They overlap: a million characters make 333,324 windows of 30, ten million numbers. So a window is cut out of the
+    text when its batch comes, and the set itself is a list of positions.
+
+    Parameters
+    ----------
+    ids : array (N,)
+        The text as numbers.
+    length, step : int
+        Characters in a window; characters from the start of one to the start of the next.
+
+    Raises ValueError when the text is too short for one window and the character after it.
+    """
+
+    def __init__(self, ids: np.ndarray, length: int, step: int = 1) -> None:
+        if length < 1 or step < 1:
+            raise ValueError(f"Windows: length and step must be at least 1, got {length} and {step}")
+        if len(ids) <= length:
+            raise ValueError(
+                f"Windows: a text of {len(ids)} characters has no window of {length} and a character after it; "
+                f"at least {length + 1} are needed"
+            )
+        self.ids, self.length = ids, length
+        self.starts = np.arange(0, len(ids) - length, step)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batches(
+        self, batch_size: int, rng: np.random.Generator | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Once through all windows, in a new order if there is a generator: X (B, length) and y (B,)."""
+        offsets = np.arange(self.length)
+        for (starts,) in batches(self.starts, batch_size=batch_size, rng=rng):
+            yield self.ids[starts[:, None] + offsets], self.ids[starts + self.length]
+
+
+class Chunks:
+    """A text as `rows` parallel strands, read side by side in chunks of `length` characters.
+
+    Chunk k + 1 of a strand continues chunk k: the state of the network after one is the right state before the other.
+
+        strand 0:  |Before we proc|eed any furthe|r, hear me spe|...
+        strand 1:  |thy mother's n|ame is ill no|w, ...
+
+    Raises ValueError when the text is too short for one chunk in each strand.
+    """
+
+    def __init__(self, ids: np.ndarray, rows: int, length: int) -> None:
+        if rows < 1 or length < 1:
+            raise ValueError(f"Chunks: rows and length must be at least 1, got {rows} and {length}")
+        self.count = (len(ids) // rows - 1) // length  # the character after the last one is a target, too
+        if self.count < 1:
+            raise ValueError(
+                f"Chunks: a text of {len(ids)} characters has no chunk of {length} in each of {rows} strands; "
+                f"at least {rows * (length + 1)} characters are needed"
+            )
+        self.length = length
+        self.strands = ids[: len(ids) // rows * rows].reshape(rows, -1)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """X (rows, length), and Y (rows, length): for every character the one after it."""
+        for start in range(0, self.count * self.length, self.length):
+            piece = self.strands[:, start : start + self.length + 1]
+            yield piece[:, :-1], piece[:, 1:]
