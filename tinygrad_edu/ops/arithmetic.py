@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_edu.backend import Array, array_module, device_of, is_array
+from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.support import Operand, constant, operands, unbroadcast
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, as_array, record
 
 # --- two operands --------------------------------------------------------------------------------------------------
 
@@ -133,9 +133,9 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     changes when a boolean wiggles.
     """
     a, b = operands("where", a, b)
-    C = condition.data if isinstance(condition, Tensor) else condition
+    C = condition.data if isinstance(condition, Tensor) else as_array(condition)
     xp = array_module(a.data)
-    if not is_array(C) or C.dtype.kind != "b":
+    if C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x.data > 0; got {condition!r:.80}")
     if device_of(C) != a.device:
         raise TypeError(f"where: the condition is on {device_of(C)!r}, the operands on {a.device!r}; move one of them")
