@@ -2,6 +2,7 @@
 
 All update in place, `p -= ...`, without a tape. `p` is a parameter, `g` its gradient dL/dp, `lr` the learning rate; `t`
 counts the steps from 1. Every optimiser keeps arrays of its own for each parameter, on the parameter's device.
+`cosine` is the learning rate's schedule, see `schedule.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, to_numpy
+from tinygrad_edu.schedule import cosine as cosine
 from tinygrad_edu.tensor import Tensor
 
 

@@ -7,7 +7,17 @@ Every function takes the path first, chooses the format by its ending (`.png`, `
 and returns the path. A file appears complete or not at all. `style.py` holds what all figures share.
 """
 
-from tinygrad_edu.plots.curves import training_curves
+from tinygrad_edu.plots.architecture import draw_architecture
+from tinygrad_edu.plots.curves import train_and_validation, training_curves
 from tinygrad_edu.plots.images import image_grid, weight_images
+from tinygrad_edu.plots.predictions import filter_images, prediction_rows
 
-__all__ = ["image_grid", "training_curves", "weight_images"]
+__all__ = [
+    "draw_architecture",
+    "filter_images",
+    "image_grid",
+    "prediction_rows",
+    "train_and_validation",
+    "training_curves",
+    "weight_images",
+]

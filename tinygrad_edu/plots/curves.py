@@ -48,3 +48,36 @@ def training_curves(
             axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
         axes.legend()
     return Path(path)
+
+
+def train_and_validation(
+    path: str | os.PathLike[str],
+    epochs: Sequence[int],
+    losses: tuple[Sequence[float], Sequence[float]],
+    accuracies: tuple[Sequence[float], Sequence[float]],
+    title: str,
+) -> Path:
+    """Draw loss and accuracy side by side, each on the training and on the validation set.
+
+    Where the two curves of a panel part, the network learns by heart what it was shown.
+
+    Parameters
+    ----------
+    path : where the picture goes.
+    epochs : E epoch numbers.
+    losses, accuracies : (training, validation), E values each; accuracies in percent.
+    title : one line above both.
+    """
+    with new_figure(path, PAGE_WIDTH, 2.9) as figure:
+        for axes, pair, ylabel in zip(
+            figure.subplots(1, 2), (losses, accuracies), ("loss (nats per image)", "accuracy (%)"), strict=True
+        ):
+            for i, (name, values) in enumerate(zip(("training", "validation"), pair, strict=True)):
+                if len(values) != len(epochs):
+                    raise ValueError(f"train_and_validation: {len(values)} {name} values for {len(epochs)} epochs")
+                axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
+            axes.set(xlabel="epoch", ylabel=ylabel)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+            axes.legend()
+        figure.suptitle(title)
+    return Path(path)

@@ -1,0 +1,178 @@
+"""Mini-AlexNet on CIFAR-10: convolutions that learn what to look for.
+
+Three variants: the practical's network (`plain`), the same with batch normalisation after every convolution
+(`batchnorm`), and a small network of residual blocks (`residual`).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from models.common import Run, flags, script
+from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from tinygrad_edu.data import augment, batches, load_cifar10
+from tinygrad_edu.inspection import stages_of, summary
+
+BATCH_SIZE = 128
+LEARNING_RATE = 1e-3
+REPORT = {"train": "about 82", "test": "about 68"}  # after 10 epochs
+
+
+def conv(inputs, outputs, norm=True, pool=None):
+    """Convolution 3x3, batch normalisation, max pooling, ReLU; the second and third if wanted.
+
+    ReLU after pooling gives the same numbers as before it, since the largest stays the largest; with windows of 3x3 it
+    is a ninth of the work.
+    """
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, 3, bias=not norm)
+    ]  # a bias would be undone by the normalisation
+    layers += [nn.BatchNorm(outputs, momentum=0.9)] if norm else []
+    layers += [nn.MaxPool2d(pool)] if pool else []
+    return [*layers, nn.ReLU()]
+
+
+def mini_alexnet(norm):
+    """The practical's network, for images (N, 32, 32, 3): scores (logits) of ten classes (N, 10)."""
+    return nn.Sequential(
+        *conv(3, 48, norm, pool=3),  # (N, 10, 10, 48)
+        *conv(48, 128, norm, pool=3),  # (N, 3, 3, 128)
+        *conv(128, 192, norm),  # (N, 3, 3, 192)
+        *conv(192, 192, norm),
+        *conv(192, 128, norm, pool=3),  # (N, 1, 1, 128)
+        nn.Flatten(),  # (N, 128)
+        *(nn.Linear(128, 1024), nn.ReLU(), nn.Dropout(0.5)),
+        *(nn.Linear(1024, 1024), nn.ReLU()),
+        nn.Linear(1024, 10),
+    )
+
+
+def residual_network():
+    """Two residual blocks on a stem of 32, 64 and 128 channels."""
+
+    def block(channels):  # y = x + two convolutions of x
+        return nn.Residual(nn.Sequential(*conv(channels, channels), *conv(channels, channels)))
+
+    return nn.Sequential(
+        *conv(3, 32, pool=2),  # (N, 16, 16, 32)
+        *conv(32, 64),  # (N, 16, 16, 64)
+        block(64),
+        nn.MaxPool2d(2),  # (N, 8, 8, 64)
+        *conv(64, 128),  # (N, 8, 8, 128)
+        block(128),
+        nn.GlobalAvgPool2d(),  # (N, 128)
+        nn.Linear(128, 10),
+    )
+
+
+VARIANTS = {
+    "plain": lambda: mini_alexnet(norm=False),
+    "batchnorm": lambda: mini_alexnet(norm=True),
+    "residual": residual_network,
+}
+
+
+def prepare(images, labels, device):
+    """A batch of bytes (N, 32, 32, 3) as numbers between 0 and 1, and its labels (N,), where the network is."""
+    X = images.astype(np.float32) / 255
+    return Tensor(X).to(device), Tensor(labels).to(device).data
+
+
+@no_grad()
+def predict(model, images, device):
+    """Probabilities of the classes (N, K), batch by batch, without dropout."""
+    model.eval()
+    parts = [
+        ops.softmax(model(prepare(X, X[:, 0, 0, 0], device)[0])).numpy() for (X,) in batches(images, batch_size=250)
+    ]
+    model.train()
+    return np.concatenate(parts)
+
+
+def measure(probabilities, labels, part):
+    """Loss and accuracy (%) of predictions."""
+    right = probabilities[np.arange(len(labels)), labels]
+    accuracy = 100 * float((probabilities.argmax(axis=1) == labels).mean())
+    return {f"{part}_loss": float(-np.log(np.maximum(right, 1e-30)).mean()), f"{part}_accuracy": accuracy}
+
+
+@script
+def main(arguments=None):
+    parser = flags(__doc__, "mini_alexnet", epochs=10, quick_epochs=1)
+    parser.add_argument("--variant", choices=VARIANTS, default="plain", help="which network (plain)")
+    parser.add_argument(
+        "--schedule", choices=("constant", "cosine"), help="of the learning rate (cosine; plain: constant, as reported)"
+    )
+    parser.add_argument("--augment", action="store_true", help="shift and mirror the training images")
+    options = parser.parse_args(arguments)
+    data = load_cifar10(options.data_dir, options.data, progress=False if options.no_progress else None)
+    run = Run(options, data.name, data.source, options.variant)
+
+    # The last fifth of the training images is the validation set; slices are views, they cost no memory.
+    share = 10 if options.quick else 1  # a tenth of the images, to see it work
+    count = len(data.train_labels)
+    train, validation, test = (
+        (images[part], labels[part])
+        for images, labels, part in (
+            (data.train_images, data.train_labels, slice(0, count * 4 // 5 // share)),
+            (data.train_images, data.train_labels, slice(count * 4 // 5, count, share)),
+            (data.test_images, data.test_labels, slice(0, None, share)),
+        )
+    )
+
+    model = VARIANTS[options.variant]().to(run.device)
+    print(summary(model, (32, 32, 3)), flush=True)
+    optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    cosine = (options.schedule or ("constant" if options.variant == "plain" else "cosine")) == "cosine"
+    steps = run.epochs * -(-len(train[0]) // BATCH_SIZE)
+
+    def train_step(images, labels):
+        if options.augment:
+            images = augment(images, run.rng)
+        if cosine:
+            optimizer.lr = optim.cosine(LEARNING_RATE, optimizer.t, steps)
+        X, y = prepare(images, labels, run.device)
+        optimizer.zero_grad()
+        logits = model(X)  # (N, 10)
+        loss = ops.softmax_cross_entropy(logits, y)
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.item(), "accuracy": 100 * float((logits.data.argmax(axis=1) == y).mean())}
+
+    def evaluate():
+        return measure(predict(model, validation[0], run.device), validation[1], "validation")
+
+    run.fit(train_step, lambda: batches(*train, batch_size=BATCH_SIZE, rng=run.rng), evaluate, model, optimizer)
+
+    probabilities = predict(model, test[0], run.device)
+    # A clean pass: while training, the weights change under the figures, and dropout hides units.
+    final = measure(predict(model, train[0], run.device), train[1], "train") | evaluate()
+    final |= measure(probabilities, test[1], "test")
+    draw(run, model, data, test, probabilities)
+    rows = [(f"{part} accuracy, %", REPORT[part], f"{final[f'{part}_accuracy']:.1f}") for part in REPORT]
+    run.finish(model, final, rows, variant=options.variant)
+
+
+def draw(run, model, data, test, probabilities):
+    """The pictures: some training images, the architecture, the curves, predictions, the first layer's filters."""
+    names, history, title = data.class_names, run.history, f"{run.variant} network on {data.name}"
+    captions = [names[label] for label in data.train_labels[:25]]
+    plots.image_grid(
+        run.out / "images.png", data.train_images[:25], captions, f"The first training images of {data.name}"
+    )
+    for ending in ("svg", "png"):
+        path = run.out / f"architecture.{ending}"
+        plots.draw_architecture(path, stages_of(model, (32, 32, 3)), f"The {run.variant} network")
+    losses, accuracies = ((history[f"train_{what}"], history[f"validation_{what}"]) for what in ("loss", "accuracy"))
+    epochs = [row["epoch"] for row in history.epochs]
+    plots.train_and_validation(run.out / "curves.png", epochs, losses, accuracies, f"Training of the {title}")
+    images, labels = test
+    plots.prediction_rows(run.out / "predictions.png", images, labels, probabilities, names, f"Test images, {title}")
+    kernels = model.layers[0].weight.numpy()
+    plots.filter_images(run.out / "filters.png", kernels, f"First layer's filters, {title}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

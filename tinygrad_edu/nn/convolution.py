@@ -1,0 +1,118 @@
+"""Layers for images (N, H, W, C): convolution, pooling, and the block that residual networks are built of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import ops
+from tinygrad_edu.nn import init
+from tinygrad_edu.nn.layers import check_positive
+from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.ops.windows import Padding, Pair
+from tinygrad_edu.tensor import Tensor
+
+
+class Conv2d(Module):
+    """Y = X * K + b: slide `outputs` kernels over the image. See `ops.conv2d`.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels C and O: X is (N, H, W, C), Y is (N, OH, OW, O).
+    size : int or (int, int)
+        Rows and columns of a kernel.
+    stride, padding
+        As in `ops.conv2d`.
+    bias : bool
+        Whether to add b. Before a batch normalisation it has no effect.
+    rng : numpy.random.Generator, optional
+        Draws the weights; the generator of `manual_seed` otherwise.
+
+    Attributes
+    ----------
+    weight : Parameter (KH, KW, C, O), Glorot-uniform
+    bias : Parameter (O,), zeros; or None
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: Pair = 3,
+        stride: Pair = 1,
+        padding: Padding = "same",
+        bias: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        KH, KW = size if isinstance(size, tuple) else (size, size)
+        check_positive("Conv2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW)
+        self.weight = Parameter(init.glorot_uniform((KH, KW, inputs, outputs), rng))
+        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class MaxPool2d(Module):
+    """The largest pixel of every window. See `ops.max_pool2d`."""
+
+    def __init__(self, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> None:
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.max_pool2d(x, self.size, self.stride, self.padding)
+
+
+class AvgPool2d(Module):
+    """The mean pixel of every window. See `ops.avg_pool2d`."""
+
+    def __init__(self, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> None:
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.avg_pool2d(x, self.size, self.stride, self.padding)
+
+
+class GlobalAvgPool2d(Module):
+    """The mean over all pixels: (N, H, W, C) -> (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.global_avg_pool2d(x)
+
+
+class Flatten(Module):
+    """Every item as one row: (N, ...) -> (N, product of the rest)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.reshape(x, (x.shape[0], -1))
+
+
+class Residual(Module):
+    """Y = body(X) + shortcut(X): the body only learns what to add (He, Zhang, Ren and Sun 2016).
+
+    dL/dX = (dL/dX through the body) + (dL/dX through the shortcut). With the identity as a shortcut, G arrives at X as
+    it is, however deep the body: that is why very deep networks of such blocks can be trained.
+
+    Parameters
+    ----------
+    body : module or function
+    shortcut : module or function, optional
+        The identity by default. Where the body changes the shape, a 1 x 1 convolution can change it alike.
+    """
+
+    def __init__(self, body: Any, shortcut: Any = None) -> None:
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, way = self.body(x), x if self.shortcut is None else self.shortcut(x)
+        if y.shape != way.shape:
+            raise ValueError(
+                f"Residual: the body makes {y.shape} of {x.shape}, the shortcut {way.shape}; they are added, so they "
+                "must be equal: pass a shortcut that changes the shape as the body does"
+            )
+        return y + way

@@ -1,0 +1,41 @@
+"""Learning rates that change during training.
+
+A schedule is a plain function of the number of steps done, so there is no state to save: an optimiser counts its steps
+in `optimizer.t`, also across `--resume`. In a training step:
+
+    optimizer.lr = cosine(0.001, optimizer.t, steps)
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
+    """The learning rate of a step: half a cosine from `lr` down to 0 (Loshchilov and Hutter 2017).
+
+    Large steps at first, to get far; ever smaller ones at the end, so that the weights stop jumping from one batch's
+    wishes to the next one's.
+
+    lr/2 (1 + cos(pi t / T)),   t = step - warmup,   T = steps - warmup;   before, lr (step + 1) / (warmup + 1).
+
+    Parameters
+    ----------
+    lr : float
+        The largest rate.
+    step : int
+        Steps already done: 0 for the first one. From `steps` on, the rate stays 0.
+    steps : int
+        Steps in the whole training.
+    warmup : int
+        Steps at the beginning, during which the rate grows linearly.
+    """
+    if not lr >= 0 or not 0 <= warmup < steps or step < 0:
+        raise ValueError(
+            f"cosine: expected lr >= 0, step >= 0 and 0 <= warmup < steps; got lr {lr}, step {step}, "
+            f"warmup {warmup}, steps {steps}"
+        )
+    if step < warmup:
+        return lr * (step + 1) / (warmup + 1)
+    done = min((step - warmup) / (steps - warmup), 1.0)
+    return lr / 2 * (1 + math.cos(math.pi * done))
