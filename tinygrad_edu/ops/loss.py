@@ -100,7 +100,7 @@ def _checked_labels(logits: Tensor, labels: Any) -> Array:
     if y.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers (class numbers), got dtype {y.dtype}")
     K = logits.shape[-1] if logits.shape else 0
-    if logits.shape[:-1] != y.shape or logits.data.size == 0:
+    if not logits.shape or logits.shape[:-1] != y.shape or logits.data.size == 0:
         raise ValueError(
             f"{op}: expected logits (..., K) and labels (...,), not empty; got {logits.shape} and {y.shape}"
         )

@@ -1,0 +1,212 @@
+"""Operations element by element: values against NumPy on random shapes, gradients at the special points."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays, mutually_broadcastable_shapes
+
+from tinygrad_edu import Tensor, ops
+
+FINITE = st.floats(-4, 4, width=64)
+RNG = np.random.default_rng(0)
+
+BINARY = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+UNARY = {
+    "neg": np.negative,
+    "exp": np.exp,
+    "log": lambda A: np.log(np.abs(A) + 0.1),
+    "sqrt": lambda A: np.sqrt(np.abs(A)),
+    "abs": np.abs,
+    "tanh": np.tanh,
+    "sigmoid": lambda A: 1 / (1 + np.exp(-A)),
+    "relu": lambda A: np.maximum(A, 0),
+    "leaky_relu": lambda A: np.where(A > 0, A, 0.01 * A),
+    "gelu": lambda A: 0.5 * A * (1 + np.tanh(math.sqrt(2 / math.pi) * (A + 0.044715 * A**3))),
+}
+
+
+@st.composite
+def two_arrays(draw):
+    shapes = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0)).input_shapes
+    return [draw(arrays(np.float64, shape, elements=FINITE)) for shape in shapes]
+
+
+def gradients(function, *data):
+    leaves = [Tensor(np.array(x, float), requires_grad=True) for x in data]
+    function(*leaves).sum().backward()
+    return [leaf.grad for leaf in leaves]
+
+
+@pytest.mark.parametrize("name", BINARY)
+@given(both=two_arrays())
+def test_two_operands_broadcast_as_in_numpy_and_so_do_their_gradients(name, both):
+    a, b = both
+    if name == "div":
+        b = np.where(np.abs(b) < 0.5, 0.5, b)
+    if name == "pow":
+        a = np.abs(a) + 0.1
+    x, y = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
+    out = getattr(ops, name)(x, y)
+    np.testing.assert_array_equal(out.data, BINARY[name](a, b))
+    G = RNG.normal(size=out.shape)
+    out.backward(G)
+    # The same on operands repeated to full size, and there summed over the copies.
+    whole = [Tensor(np.broadcast_to(z, out.shape).copy(), requires_grad=True) for z in (a, b)]
+    getattr(ops, name)(*whole).backward(G)
+    for leaf, copies in zip((x, y), whole):
+        assert leaf.grad.shape == leaf.shape
+        extra = tuple(range(copies.data.ndim - leaf.data.ndim))
+        summed = copies.grad.sum(axis=extra)
+        ones = tuple(i for i, n in enumerate(leaf.shape) if n == 1)
+        np.testing.assert_allclose(leaf.grad, summed.sum(axis=ones, keepdims=True), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", UNARY)
+@given(data=st.data())
+def test_one_operand_has_the_values_of_numpy(name, data):
+    a = data.draw(arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(0, 3)), elements=FINITE))
+    x = {"log": np.abs(a) + 0.1, "sqrt": np.abs(a)}.get(name, a)
+    np.testing.assert_allclose(getattr(ops, name)(Tensor(x)).data, UNARY[name](a), rtol=1e-13, atol=1e-15)
+
+
+@given(a=arrays(np.float64, 6, elements=FINITE), low=FINITE, high=FINITE)
+def test_clip_and_where_have_the_values_of_numpy(a, low, high):
+    low, high = sorted((low, high))
+    x = Tensor(a)
+    np.testing.assert_array_equal(x.clip(low, high).data, np.clip(a, low, high))
+    np.testing.assert_array_equal(x.clip(None, high).data, np.minimum(a, high))
+    np.testing.assert_array_equal(ops.where(a > low, x, high).data, np.where(a > low, a, high))
+
+
+# --- special points --------------------------------------------------------------------------------------------------
+
+
+def test_ties_conserve_the_mass_of_the_gradient_and_the_first_takes_it():
+    for op in (ops.maximum, ops.minimum):
+        a, b = gradients(op, [1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+        assert a.tolist() == [1, 1, 1]
+        assert b.tolist() == [0, 0, 0]
+    assert gradients(lambda x: ops.maximum(x, 2.0), [1.0, 2.0, 3.0])[0].tolist() == [0, 1, 1]
+    assert gradients(lambda x: ops.maximum(2.0, x), [1.0, 2.0, 3.0])[0].tolist() == [0, 0, 1]
+
+
+def test_the_documented_subgradients_at_kinks():
+    assert gradients(ops.relu, [0.0, -0.0, 1.0, -1.0])[0].tolist() == [0, 0, 1, 0]
+    assert gradients(ops.abs, [0.0, 2.0, -2.0])[0].tolist() == [0, 1, -1]
+    assert gradients(lambda x: ops.leaky_relu(x, 0.25), [0.0, 2.0, -2.0])[0].tolist() == [0.25, 1, 0.25]
+    assert gradients(lambda x: ops.clip(x, -1, 1), [-2.0, -1.0, 0.0, 1.0, 2.0])[0].tolist() == [0, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent", "by_base", "by_exponent"),
+    [
+        (0.0, 0.0, 0.0, 0.0),
+        (0.0, 1.0, 1.0, 0.0),
+        (0.0, 2.0, 0.0, 0.0),
+        (-2.0, 3.0, 12.0, None),
+        (-2.0, 0.0, 0.0, None),
+        (2.0, -1.0, -0.25, 0.5 * math.log(2)),
+    ],
+)
+def test_powers_at_special_points_by_a_number_and_by_a_tensor(base, exponent, by_base, by_exponent):
+    assert gradients(lambda x: x**exponent, [base])[0].tolist() == [by_base]
+    with np.errstate(invalid="ignore"):  # the logarithm of a negative base
+        by_a, by_b = gradients(ops.pow, [base], [exponent])
+    assert by_a.tolist() == [by_base]
+    if by_exponent is None:
+        assert np.isnan(by_b[0])
+    else:
+        np.testing.assert_allclose(by_b, [by_exponent], rtol=1e-15)
+
+
+@pytest.mark.parametrize("exponent", [2, 2.0, np.float64(2), np.float32(2), np.array(2.0), True, 0, -1, 0.5])
+def test_any_number_can_be_an_exponent(exponent):
+    x = Tensor(np.array([1.5, 2.5]), requires_grad=True)
+    y = x**exponent
+    y.sum().backward()
+    p = float(exponent)
+    np.testing.assert_allclose(y.data, x.data**p, rtol=1e-15)
+    np.testing.assert_allclose(x.grad, p * x.data ** (p - 1), rtol=1e-15)
+
+
+def test_functions_stay_finite_far_out():
+    far = np.array([-1e4, -800.0, -50.0, 0.0, 50.0, 800.0, 1e4])
+    for dtype in (np.float32, np.float64):
+        for name in ("tanh", "sigmoid", "relu", "leaky_relu", "gelu"):
+            x = Tensor(far.astype(dtype), requires_grad=True)
+            y = getattr(ops, name)(x)
+            y.sum().backward()
+            assert np.isfinite(y.data).all()
+            assert np.isfinite(x.grad).all()
+            slope = {"tanh": 0, "sigmoid": 0}.get(name, 1)
+            assert x.grad[-1] == slope
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 0.1, 0.2, 0.3, 1 / 3, 0.7, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_leaky_relu_leaves_positive_numbers_to_the_bit(slope, dtype):
+    a = np.array([0.1, 1.0, 3.3, 1e5], dtype)
+    assert np.array_equal(ops.leaky_relu(Tensor(a), slope).data, a)
+
+
+def test_where_takes_its_condition_as_array_tensor_list_or_scalar_and_nothing_else():
+    x, y = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    for condition in (np.array([True, False]), Tensor([True, False]), [True, False], x.data < 2):
+        assert ops.where(condition, x, y).data.tolist() == [1.0, 4.0]
+    assert ops.where(np.True_, x, y).data.tolist() == [1.0, 2.0]
+    assert ops.where(True, x, 0).data.tolist() == [1.0, 2.0]
+    for condition in (np.array([1, 0]), [1.0, 0.0], x, "yes"):
+        with pytest.raises(TypeError, match=r"where: the condition must be an array of booleans|real numbers"):
+            ops.where(condition, x, y)
+    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+        ops.where(np.ones(3, bool), x, y)
+
+
+def test_a_wide_condition_widens_the_result_and_sums_the_gradients():
+    mask = np.array([[True, False], [True, True], [False, False]])
+    a, b = gradients(lambda a, b: ops.where(mask, a, b), [1.0, 2.0], 5.0)
+    assert a.tolist() == [2.0, 1.0]
+    assert b.tolist() == 3.0
+
+
+# --- dropout ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_drops_a_fraction_p(p):
+    x = Tensor(np.ones(200_000), requires_grad=True)
+    y = ops.dropout(x, p, np.random.default_rng(1))
+    kept = y.data != 0
+    assert abs(kept.mean() - (1 - p)) < 5 * math.sqrt(p * (1 - p) / 200_000)
+    assert abs(y.data.mean() - 1) < 5 * math.sqrt(p / (1 - p) / 200_000)
+    np.testing.assert_allclose(y.data[kept], 1 / (1 - p), rtol=2e-4)
+    assert len(np.unique(y.data)) == 2
+    y.sum().backward()
+    assert np.array_equal(x.grad, y.data)  # the same units are off
+
+
+def test_dropout_draws_the_same_for_a_seed_and_another_mask_every_time():
+    x = Tensor(np.ones((50, 40), np.float32))
+    rng = np.random.default_rng(3)
+    first, second = ops.dropout(x, 0.5, rng).data, ops.dropout(x, 0.5, rng).data
+    assert np.array_equal(first, ops.dropout(x, 0.5, np.random.default_rng(3)).data)
+    assert not np.array_equal(first, second)
+    assert abs(np.corrcoef((first != 0).ravel(), (second != 0).ravel())[0, 1]) < 0.1
+    assert ops.dropout(x, 0.0, rng) is x
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 1.5, math.nan])
+def test_dropout_refuses_what_is_no_probability(p):
+    with pytest.raises(ValueError, match="dropout: p is the probability"):
+        ops.dropout(Tensor([1.0]), p, np.random.default_rng(0))
