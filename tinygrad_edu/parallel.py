@@ -60,6 +60,11 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
         return [results[i % workers][i // workers] for i in range(count)]
 
 
+def thread_count() -> int:
+    """How many threads arithmetic uses: as many as BLAS."""
+    return _blas()[1]
+
+
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[int]:
     """Hold BLAS to one thread; gives the number of threads that are free for other use."""
