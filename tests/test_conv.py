@@ -160,10 +160,10 @@ def test_chunks_and_threads_change_no_bit(monkeypatch, stride):
 
     monkeypatch.setattr(conv, "PART_FLOPS", 10_000)
     monkeypatch.setattr(conv, "CHUNK", 20_000)
-    libraries, _ = parallel._blas()
+    parallel._workers()
     results = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr(parallel, "_blas", lambda threads=threads: (libraries, threads))
+        monkeypatch.setattr(parallel, "_workers", lambda threads=threads: threads)
         parallel._threads.cache_clear()
         results.append(run())
     monkeypatch.undo()

@@ -2,8 +2,10 @@
 
 NumPy lets go of Python's lock while it computes, so threads really run at once. A matrix product has threads of its
 own, inside the BLAS library; but copying windows, pooling or normalising has none, and that is half the work of a
-convolutional network. So it is the parts that run in parallel, each on BLAS with a single thread. Measured on a step
-of mini-AlexNet with two cores: 62 ms with parts in parallel, 98 ms with BLAS' own threads alone.
+convolutional network. So it is the parts that run in parallel, each with a BLAS of one thread. BLAS is told so when the
+first operation is worth cutting, and it stays so for the rest of the process: after a product of its own, a thread of
+OpenBLAS looks out for the next one for some milliseconds, and takes half a core from ours meanwhile. (On a busy machine
+a step of mini-AlexNet took 400 ms with BLAS' threads beside ours, 200 ms without.)
 
 How a batch is cut depends on its size and on nothing else: not on the number of cores, nor on whether threads are used.
 Sums over parts are taken in the order of the parts. So the results are the same, to the last bit, in all cases.
@@ -11,11 +13,10 @@ Sums over parts are taken in the order of the parts. So the results are the same
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from tinygrad_edu.backend import Array, array_module
 Result = TypeVar("Result")
 
 MOST_PARTS = 4  # more would only help beyond four cores
+SMALLEST_PRODUCT = 20_000_000  # multiplications in a matrix product that are worth a part: half a millisecond
 
 
 def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Array) -> list[Result]:
@@ -47,45 +49,55 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     parts = list(itertools.pairwise(bounds))
     if count == 1:
         return [work(*parts[0])]
-    with _one_blas_thread() as workers:
-        if workers == 1:
-            return [work(*part) for part in parts]
-        # This thread is one of the workers; each takes every `workers`-th part.
-        futures = [
-            _threads().submit(lambda mine: [work(*part) for part in mine], parts[i::workers])
-            for i in range(1, min(workers, count))
-        ]
-        results = {0: [work(*part) for part in parts[::workers]]}
-        results |= {i: future.result() for i, future in enumerate(futures, start=1)}
-        return [results[i % workers][i // workers] for i in range(count)]
+    workers = _workers()
+    if workers == 1:
+        return [work(*part) for part in parts]
+    # This thread is one of the workers; each takes every `workers`-th part.
+    futures = [
+        _threads().submit(lambda mine: [work(*part) for part in mine], parts[i::workers])
+        for i in range(1, min(workers, count))
+    ]
+    results = [[work(*part) for part in parts[::workers]], *(future.result() for future in futures)]
+    return [results[i % workers][i // workers] for i in range(count)]
+
+
+def product(A: Array, B: Array) -> Array:
+    """The matrix product A B, (N, D) and (D, M), in parts of A's rows where it is large."""
+    N, D, M = *A.shape, B.shape[1]
+    smallest = 1 + SMALLEST_PRODUCT // max(1, D * M)
+    if 2 * smallest > N or array_module(A) is not np:
+        return A @ B
+    Y = np.empty((N, M), A.dtype)
+
+    def part(start: int, stop: int) -> None:
+        np.matmul(A[start:stop], B, out=Y[start:stop])
+
+    in_parts(part, N, smallest, like=A)
+    return Y
 
 
 def thread_count() -> int:
-    """How many threads arithmetic uses: as many as BLAS."""
+    """How many threads arithmetic uses: as many as BLAS found for itself when the process began."""
     return _blas()[1]
 
 
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[int]:
-    """Hold BLAS to one thread; gives the number of threads that are free for other use."""
+@functools.cache
+def _workers() -> int:
+    """Hold BLAS to one thread from now on, and return how many it had: so many are free for the parts."""
     libraries, threads = _blas()
-    for library in libraries:  # a plain call into the library, about a microsecond; finding the library is what is slow
+    for library in libraries:
         library.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        for library in libraries:
-            library.set_num_threads(threads)
+    return threads
 
 
 @functools.cache
 def _blas() -> tuple[list[Any], int]:
-    """The BLAS libraries that can be told how many threads to use, and how many they use now.
+    """The BLAS libraries that can be told how many threads to use, and how many they used at first.
 
     Their number is that of the cores, or what the environment says (OPENBLAS_NUM_THREADS and the like): who limits BLAS
     means us too. Where no such library is found (Apple's Accelerate), BLAS keeps its threads and we use one.
     """
-    import threadpoolctl  # here and not above: half of what `import tinygrad_edu` takes without NumPy
+    import threadpoolctl  # here and not above: with the executor below, a tenth of what importing NumPy takes
 
     libraries = [lib for lib in threadpoolctl.ThreadpoolController().lib_controllers if lib.user_api == "blas"]
     return libraries, max((lib.num_threads for lib in libraries), default=1)
@@ -95,7 +107,7 @@ def _blas() -> tuple[list[Any], int]:
 def _threads() -> Any:
     from concurrent.futures import ThreadPoolExecutor  # for the same reason
 
-    return ThreadPoolExecutor(max(1, _blas()[1] - 1), thread_name_prefix="tinygrad_edu")
+    return ThreadPoolExecutor(max(1, _workers() - 1), thread_name_prefix="tinygrad_edu")
 
 
 if hasattr(os, "register_at_fork"):

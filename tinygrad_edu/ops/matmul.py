@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_edu.ops.support import Operand, check_same_kind, constant, unbroadcast
+from tinygrad_edu.parallel import product
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -52,14 +53,14 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     check_same_kind("linear", *inputs)
     X, K, M = x.data, W.data, W.shape[1]
     rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])  # (N, D)
-    Y = rows @ K
+    Y = product(rows, K)
     if b is not None:
         Y += b.data
 
     def backward(G):
         G = G.reshape(-1, M)
-        dX = (G @ K.T).reshape(X.shape) if x.requires_grad else None
-        dW = rows.T @ G if W.requires_grad else None
+        dX = product(G, K.T).reshape(X.shape) if x.requires_grad else None
+        dW = product(rows.T, G) if W.requires_grad else None
         if b is None:
             return dX, dW
         return dX, dW, G.sum(axis=0) if b.requires_grad else None
