@@ -136,7 +136,7 @@ class Adam(Optimizer):
         b1, b2 = self.betas
         s = math.sqrt(1 - b2**self.t)
         # In place, with one scratch array: on small networks the step is mostly the making of arrays.
-        scratch = (1 - b1) * g
+        scratch = xp.multiply(g, 1 - b1, out=xp.empty_like(g))  # `(1 - b1) * g` of a 0-d array would be no array
         m *= b1
         m += scratch
         xp.multiply(g, g, out=scratch)
@@ -164,13 +164,14 @@ class AdamW(Adam):
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their common length is at most `max_norm`; return the length before.
 
-    length = sqrt(sum over all parameters of sum g^2). The direction of the step stays (Pascanu et al. 2013).
+    length = sqrt(sum over all parameters of sum g^2). The direction of the step stays (Pascanu et al. 2013). A length
+    that is not finite is returned, so that it can be seen, and nothing is scaled.
     """
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: max_norm must be > 0, got {max_norm}")
     gradients = [(p, p.grad) for p in parameters if p.grad is not None]
     norm = math.sqrt(sum(float((g * g).sum()) for _, g in gradients))
-    if norm > max_norm:
+    if max_norm < norm < math.inf:
         for p, g in gradients:
             p.grad = g * (max_norm / norm)  # a new array: whoever kept the gradient keeps its values
     return norm
