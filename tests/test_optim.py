@@ -27,7 +27,11 @@ PAIRS = {
         "Adam",
         {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.2},
     ),
-    "Adam, no memory": (lambda p: optim.Adam(p, betas=(0.0, 0.0)), "Adam", {"lr": 1e-3, "betas": (0.0, 0.0), "eps": 1e-7}),
+    "Adam, no memory": (
+        lambda p: optim.Adam(p, betas=(0.0, 0.0)),
+        "Adam",
+        {"lr": 1e-3, "betas": (0.0, 0.0), "eps": 1e-7},
+    ),
     "AdamW": (
         lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.2),
         "AdamW",

@@ -1,0 +1,299 @@
+"""Modules find their parts, save and restore them; initialisers have the statistics that their formulas say."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Tensor, manual_seed, nn, no_grad, ops
+from tinygrad_edu.gradcheck import gradcheck
+from tinygrad_edu.nn import Module, Parameter, init
+
+
+class Block(Module):
+    """Every way in which a part can stand in a module."""
+
+    def __init__(self):
+        self.scale = Parameter(np.ones(3, np.float32))
+        self.count = Tensor(np.zeros(1, np.float32))  # a buffer
+        self.first = nn.Linear(3, 4)
+        self.rest = [nn.Linear(4, 4), nn.Dropout(0.5), nn.Sequential(nn.Tanh(), nn.Linear(4, 3, bias=False))]
+        self.pair = (nn.ReLU(), nn.Linear(3, 3))
+        self.again = self.first  # shared
+        self.name, self.sizes, self.nothing = "block", [1, 2], None
+
+    def forward(self, x, flip=False):
+        x = self.first(x * self.scale)
+        for layer in self.rest:
+            x = layer(x)
+        for layer in self.pair:
+            x = layer(x)
+        return -x if flip else x
+
+
+NAMES = [
+    *("scale", "first.weight", "first.bias", "rest.0.weight", "rest.0.bias", "rest.2.layers.1.weight"),
+    *("pair.1.weight", "pair.1.bias"),
+]
+
+
+def test_parameters_are_found_in_attributes_lists_tuples_and_parts_of_parts_each_once():
+    block = Block()
+    assert [name for name, _ in block.named_parameters()] == NAMES
+    assert all(type(p) is Parameter for p in block.parameters())
+    assert len(set(block.parameters())) == len(block.parameters()) == len(NAMES)
+
+
+def test_buffers_are_saved_and_not_learnt():
+    names = [name for name, _ in Block().named_tensors()]
+    assert "count" in names
+    assert "count" not in NAMES
+    assert "count" in Block().state_dict()
+
+
+def test_a_parameter_that_two_parts_share_gets_the_sum_of_both_gradients():
+    layer = nn.Linear(2, 2)
+    model = nn.Sequential(layer, nn.Tanh(), layer)
+    assert [name for name, _ in model.named_parameters()] == ["layers.0.weight", "layers.0.bias"]
+    for p in model.parameters():
+        p.data = np.random.default_rng(0).normal(size=p.shape)
+    gradcheck(model, np.random.default_rng(1).normal(size=(3, 2)), parameters=model.parameters())
+
+
+def test_train_and_eval_reach_every_part_and_return_the_module():
+    block = Block()
+    assert all(module.training for module in block.modules())
+    assert block.eval() is block
+    assert not any(module.training for module in block.modules())
+    assert block.train() is block
+    assert all(module.training for module in block.modules())
+
+
+def test_zero_grad_forgets_all_gradients():
+    block = Block().eval()
+    block(Tensor(np.ones((2, 3), np.float32))).sum().backward()
+    assert all(p.grad is not None for p in block.parameters())
+    block.zero_grad()
+    assert all(p.grad is None for p in block.parameters())
+
+
+def test_call_passes_options_and_a_module_without_forward_says_so():
+    block = Block().eval()
+    x = Tensor(np.ones((1, 3), np.float32))
+    np.testing.assert_array_equal(block(x, flip=True).data, -block(x).data)
+    with pytest.raises(NotImplementedError, match=r"Module does not define forward\(\)"):
+        Module()(1)
+
+
+def test_sequential_takes_modules_and_functions():
+    model = nn.Sequential(nn.Linear(2, 3), ops.relu, lambda x: x * 2.0)
+    x = Tensor(np.ones((1, 2), np.float32))
+    np.testing.assert_array_equal(model(x).data, 2 * np.maximum(model.layers[0](x).data, 0))
+    assert len(model.parameters()) == 2
+
+
+# --- state_dict ------------------------------------------------------------------------------------------------------
+
+
+def test_a_state_travels_to_another_module_and_is_a_copy():
+    manual_seed(0)
+    block, other = Block(), Block()
+    state = block.state_dict()
+    assert all(type(values) is np.ndarray for values in state.values())
+    other.load_state_dict(state)
+    x = Tensor(np.ones((2, 3), np.float32))
+    np.testing.assert_array_equal(block.eval()(x).data, other.eval()(x).data)
+    for values in state.values():
+        values += 1.0
+    np.testing.assert_array_equal(block(x).data, other(x).data)
+    before = other.state_dict()
+    for p in other.parameters():
+        p.data += 1.0
+    assert all(not np.shares_memory(before[name], p.data) for name, p in other.named_parameters())
+
+
+def test_loading_keeps_dtype_identity_and_sharing():
+    block = Block()
+    parameters = block.parameters()
+    block.load_state_dict({name: values.astype(np.float64) for name, values in block.state_dict().items()})
+    assert block.parameters() == parameters  # the same objects, which an optimiser may hold
+    assert all(p.dtype == np.float32 for p in parameters)
+    assert block.again is block.first
+
+
+def test_a_wrong_state_lists_everything_that_is_wrong_and_changes_nothing():
+    block = Block()
+    before = block.state_dict()
+    state = {name: values + 1.0 for name, values in before.items()}
+    del state["scale"], state["count"]
+    state["first.weight"] = np.zeros((4, 3), np.float32)
+    state["rest.9.weight"] = np.zeros(2, np.float32)
+    with pytest.raises(ValueError, match="these weights do not belong to this Block") as error:
+        block.load_state_dict(state)
+    for line in (
+        "missing: scale (3,)",
+        "missing: count (1,)",
+        "unknown: rest.9.weight (2,)",
+        "shape: first.weight is (3, 4) here, (4, 3) there",
+    ):
+        assert line in str(error.value)
+    assert len(str(error.value).splitlines()) == 5
+    for name, values in block.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def test_linear_computes_x_w_plus_b():
+    layer = nn.Linear(3, 2)
+    x = np.random.default_rng(0).normal(size=(4, 5, 3)).astype(np.float32)
+    layer.bias.data += [1, 2]
+    np.testing.assert_allclose(layer(Tensor(x)).data, x @ layer.weight.data + [1, 2], rtol=1e-5, atol=1e-6)
+    assert nn.Linear(3, 2, bias=False).bias is None
+    assert len(nn.Linear(3, 2, bias=False).parameters()) == 1
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (None, 1)])
+def test_layers_refuse_sizes_that_are_no_whole_numbers(sizes):
+    with pytest.raises(ValueError, match=r"Linear: (inputs|outputs) must be a whole number >= 1"):
+        nn.Linear(*sizes)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan])
+def test_dropout_refuses_what_is_no_probability(p):
+    with pytest.raises(ValueError, match="Dropout: p is the probability"):
+        nn.Dropout(p)
+
+
+def test_dropout_drops_while_training_and_nothing_in_evaluation():
+    layer = nn.Dropout(0.5, np.random.default_rng(0))
+    x = Tensor(np.ones((100, 100), np.float32))
+    with no_grad():
+        assert 0.45 < (layer(x).data == 0).mean() < 0.55  # no_grad is not evaluation
+    assert layer.eval()(x) is x
+    assert (layer.train()(x).data == 0).any()
+
+
+def test_activation_layers_are_their_operations():
+    x = Tensor(np.array([-1.0, 0.5]))
+    for layer, op in ((nn.ReLU, ops.relu), (nn.Tanh, ops.tanh), (nn.Sigmoid, ops.sigmoid), (nn.GELU, ops.gelu)):
+        np.testing.assert_array_equal(layer()(x).data, op(x).data)
+        assert layer().parameters() == []
+
+
+# --- randomness ------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_network_and_the_same_dropout():
+    def run():
+        manual_seed(5)
+        block = Block()
+        return [*block.state_dict().values(), block(Tensor(np.ones((9, 3), np.float32))).data]
+
+    for a, b in zip(run(), run(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    manual_seed(6)
+    assert not np.array_equal(nn.Linear(3, 4).weight.data, run()[1])
+
+
+def test_a_generator_of_ones_own_leaves_the_common_one_alone():
+    manual_seed(1)
+    expected = nn.Linear(3, 3).weight.data
+    manual_seed(1)
+    own = nn.Linear(3, 3, rng=np.random.default_rng(9)).weight.data
+    nn.Dropout(0.5, np.random.default_rng(0))(Tensor(np.ones(4)))
+    np.testing.assert_array_equal(nn.Linear(3, 3).weight.data, expected)
+    np.testing.assert_array_equal(own, nn.Linear(3, 3, rng=np.random.default_rng(9)).weight.data)
+
+
+def test_a_copied_dropout_goes_on_from_the_same_place():
+    layer = nn.Dropout(0.5, np.random.default_rng(0))
+    x = Tensor(np.ones(1000, np.float32))
+    layer(x)
+    other = copy.deepcopy(layer)
+    np.testing.assert_array_equal(layer(x).data, other(x).data)
+
+
+# --- initialisers ----------------------------------------------------------------------------------------------------
+
+SHAPES = [(300, 500), (3, 3, 40, 80)]
+
+
+def moments(values):
+    return float(values.mean()), float(values.var())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_glorot_is_uniform_within_its_bounds(shape):
+    values = init.glorot_uniform(shape, np.random.default_rng(0))
+    window = math.prod(shape[:-2])
+    bound = math.sqrt(6 / (window * (shape[-2] + shape[-1])))
+    assert values.dtype == np.float32
+    assert 0.999 * bound < np.abs(values).max() <= bound * (1 + 1e-6)
+    mean, variance = moments(values)
+    assert abs(mean) < 5 * bound / math.sqrt(3 * values.size)
+    assert variance == pytest.approx(bound**2 / 3, rel=0.03)
+    counts = np.histogram(values, 10, (-bound, bound))[0] / values.size
+    np.testing.assert_allclose(counts, 0.1, atol=0.01)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_he_is_normal_with_variance_two_over_fan_in(shape):
+    values = init.he_normal(shape, np.random.default_rng(0))
+    fan_in = math.prod(shape[:-1])
+    mean, variance = moments(values)
+    assert values.dtype == np.float32
+    assert abs(mean) < 5 * math.sqrt(2 / fan_in / values.size)
+    assert variance == pytest.approx(2 / fan_in, rel=0.03)
+    kurtosis = ((values - mean) ** 4).mean() / variance**2
+    assert kurtosis == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (8, 3), (3, 8), (1, 4), (1, 1)])
+def test_orthogonal_matrices_have_orthonormal_rows_or_columns(shape):
+    Q = init.orthogonal(shape, np.random.default_rng(0))
+    assert Q.dtype == np.float32
+    assert Q.shape == shape
+    assert Q.flags.c_contiguous
+    product = Q @ Q.T if shape[0] <= shape[1] else Q.T @ Q
+    np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
+
+
+def test_orthogonal_matrices_are_uniform_not_biased_by_the_signs_of_the_decomposition():
+    rng = np.random.default_rng(0)
+    corners = np.array([init.orthogonal((3, 3), rng) for _ in range(2000)])
+    np.testing.assert_allclose(corners.mean(axis=0), 0, atol=0.08)
+    np.testing.assert_allclose((corners**2).mean(axis=0), 1 / 3, atol=0.04)
+
+
+def test_the_truncated_normal_has_no_tails():
+    values = init.truncated_normal((400, 400), std=0.1, rng=np.random.default_rng(0))
+    assert values.dtype == np.float32
+    assert 0.199 < np.abs(values).max() <= 0.2 + 1e-6
+    mean, variance = moments(values)
+    assert abs(mean) < 1e-3
+    # Of a standard normal cut at +-2: 1 - 4 phi(2) / (2 Phi(2) - 1).
+    assert variance == pytest.approx(0.01 * 0.7737, rel=0.02)
+
+
+def test_zeros_and_fans():
+    assert init.zeros((2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert init.zeros((2,)).dtype == np.float32
+    assert init.fans((10, 20)) == (10, 20)
+    assert init.fans((3, 3, 16, 32)) == (144, 288)
+    with pytest.raises(ValueError, match=r"at least two axes.*\(5,\)"):
+        init.glorot_uniform((5,))
+
+
+def test_initialisers_draw_the_same_for_a_seed():
+    for make in (
+        init.glorot_uniform,
+        init.he_normal,
+        init.orthogonal,
+        lambda s, rng: init.truncated_normal(s, rng=rng),
+    ):
+        a, b, c = (make((4, 3), np.random.default_rng(seed)) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
