@@ -22,16 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError, flat
+from tinygrad_edu.gradcheck.rules import check_rules
 from tinygrad_edu.tensor import Tensor, no_grad
 
 STEP = 2.0**-17  # 7.6e-6, near the cube root of float64's eps; a power of two, so that x + h has no rounding error
 FULL_JACOBIAN = 20_000  # up to this many entries, each one is checked; beyond, random directions and random entries
 DIRECTIONS, SINGLE_ENTRIES = 8, 24  # how many of each, for each input
 ATTEMPTS = 10  # how often to move away from a kink
-
-
-class GradientError(AssertionError):
-    """A gradient is wrong, or the backward broke one of its rules; the message says which, where and by how much."""
 
 
 @dataclass(frozen=True)
@@ -91,125 +89,29 @@ def gradcheck(
     try:
         for _ in range(ATTEMPTS):
             try:
-                return _Check(f, leaves, len(inputs), rng, rtol).run()
+                at = Evaluation(f, leaves, len(inputs), rng)
+                return _Comparison(at, rng, rtol).run(check_rules(at))
             except _Kink:  # a wrong gradient never causes this: only the differences of f are looked at
                 for leaf, original in zip(leaves, originals):
                     leaf.data[...] = original + 0.02 * rng.normal(size=leaf.shape)
-        raise GradientError(f"rule 'smooth': {_name(f)} has a kink at every one of {ATTEMPTS} points near the inputs")
+        raise GradientError(f"rule 'smooth': {at.name} has a kink at every one of {ATTEMPTS} points near the inputs")
     finally:
         for leaf, original in zip(leaves, originals):
             leaf.data[...] = original
             leaf.grad = None
 
 
-class _Check:
-    """One check at one point."""
+class _Comparison:
+    """Analytic derivatives against difference quotients, at one point."""
 
-    def __init__(self, f: Callable, leaves: list[Tensor], inputs: int, rng: np.random.Generator, rtol: float) -> None:
-        self.f, self.leaves, self.inputs, self.rng, self.rtol = f, leaves, inputs, rng, rtol
-        self.before = [leaf.data.copy() for leaf in leaves]
-        self.outputs = self.call()
-        self.values = _flat(self.outputs)
-        self.V = [rng.normal(size=out.shape) for out in self.outputs]
+    def __init__(self, at: Evaluation, rng: np.random.Generator, rtol: float) -> None:
+        self.at, self.rng, self.rtol = at, rng, rtol
+        self.leaves, self.values = at.leaves, at.values
 
-    def run(self) -> CheckResult:
-        gradients = self.check_rules()
+    def run(self, gradients: list[np.ndarray]) -> CheckResult:
         if sum(leaf.data.size for leaf in self.leaves) * self.values.size <= FULL_JACOBIAN:
             return self.compare_jacobians(gradients)
         return self.compare_directions(gradients)
-
-    def call(self) -> tuple[Tensor, ...]:
-        outputs = self.f(*self.leaves[: self.inputs])
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        for out in outputs:
-            if not isinstance(out, Tensor) or out.dtype != np.float64:
-                raise TypeError(f"gradcheck: {_name(self.f)} must return float64 tensors, it returned {out!r:.80}")
-        return outputs
-
-    def vjp(self, V: list[np.ndarray]) -> list[np.ndarray]:
-        """The analytic products v J, one for each leaf."""
-        for leaf in self.leaves:
-            leaf.grad = None
-        for out, v in zip(self.outputs, V):
-            if out.requires_grad:
-                out.backward(v, retain_graph=True)
-        return [np.zeros(leaf.shape) if leaf.grad is None else leaf.grad for leaf in self.leaves]
-
-    # --- the rules that need no differences ---
-
-    def check_rules(self) -> list[np.ndarray]:
-        self.check_steps()
-        gradients = self.vjp(self.V)
-        again = self.vjp(self.V)
-        zeros = self.vjp([np.zeros_like(v) for v in self.V])
-        values_again = _flat(self.call())
-        for i, leaf in enumerate(self.leaves):
-            if not np.array_equal(leaf.data, self.before[i]):
-                raise GradientError(
-                    f"rule 'untouched': {_name(self.f)}, {self.leaf_name(i)}: f or its backward wrote into it"
-                )
-        for i, leaf in enumerate(self.leaves):
-            where = f"{_name(self.f)}, {self.leaf_name(i)}"
-            if gradients[i].shape != leaf.shape:
-                raise GradientError(f"rule 'shape': {where} is {leaf.shape}, its gradient {gradients[i].shape}")
-            if gradients[i].dtype != leaf.dtype:
-                raise GradientError(f"rule 'dtype': {where} is {leaf.dtype}, its gradient {gradients[i].dtype}")
-            if not np.array_equal(gradients[i], again[i], equal_nan=True):
-                raise GradientError(f"rule 'repeatable': {where}: a second backward gave another gradient")
-            if np.any(zeros[i] != 0):
-                raise GradientError(f"rule 'linear': {where}: a zero gradient v gave {_worst(zeros[i])}, not zeros")
-        if not np.array_equal(values_again, self.values, equal_nan=True):
-            raise GradientError(
-                f"rule 'repeatable': {_name(self.f)}: a second call gave other values; seed its randomness"
-            )
-        return gradients
-
-    def check_steps(self) -> None:
-        """Walk the tape once with a guard at every step, who looks at what its backward is given and returns."""
-        steps, waiting = set(), list(self.outputs)
-        while waiting:
-            step = waiting.pop()
-            if step._backward is not None and step not in steps:
-                steps.add(step)
-                waiting.extend(step._inputs)
-        backwards = [(step, step._backward) for step in steps]
-        try:
-            for step, backward in backwards:
-                step._backward = self.guarded(step, backward)
-            self.vjp(self.V)
-        finally:
-            for step, backward in backwards:
-                step._backward = backward
-
-    def guarded(self, step: Tensor, backward: Any) -> Callable:
-        op, inputs = step.op, step._inputs
-
-        def guard(G):
-            before = G.copy()
-            returned = list(backward(G))
-            if not np.array_equal(G, before, equal_nan=True):
-                raise GradientError(f"rule 'untouched': {op}: its backward wrote into the gradient it was given")
-            if len(returned) != len(inputs):
-                raise GradientError(f"rule 'count': {op} has {len(inputs)} inputs, {len(returned)} gradients")
-            for k, (x, g) in enumerate(zip(inputs, returned)):
-                if g is None:
-                    continue
-                if g.shape != x.shape or g.dtype != x.dtype:
-                    rule = "shape" if g.shape != x.shape else "dtype"
-                    raise GradientError(f"rule '{rule}': {op}: {g.shape} {g.dtype} for {x.shape} {x.dtype}")
-                if any(np.may_share_memory(g, y.data) for y in (*inputs, step)):
-                    raise GradientError(f"rule 'own memory': {op}: a gradient is a view of an input or the result")
-                # The walk adds into arrays that it takes for new; no other gradient may see that.
-                new = g is not G and g.base is None
-                if new and any(
-                    h is not None and np.may_share_memory(g, h) for h in (*returned[:k], *returned[k + 1 :])
-                ):
-                    raise GradientError(f"rule 'own memory': {op}: two of its gradients share one array")
-            return returned
-
-        return guard
-
-    # --- differences ---
 
     def evaluate(self, i: int, x: np.ndarray) -> np.ndarray:
         """All outputs, flattened, with leaf i set to x for the moment."""
@@ -218,7 +120,7 @@ class _Check:
         leaf.data[...] = x
         try:
             with no_grad():
-                return _flat(self.call())
+                return flat([out.data for out in self.at.call()])
         finally:
             leaf.data[...] = original
 
@@ -250,7 +152,7 @@ class _Check:
     def compare_jacobians(self, gradients: list[np.ndarray]) -> CheckResult:
         """Every entry of J: columns from differences, rows from backwards with v = (0 .. 1 .. 0)."""
         units = np.eye(self.values.size)
-        rows = [[g.reshape(-1) for g in self.vjp(self.unflatten(unit))] for unit in units]
+        rows = [[g.reshape(-1) for g in self.at.vjp(self.at.unflatten(unit))] for unit in units]
         entries, absolute, relative = 0, 0.0, 0.0
         for i, leaf in enumerate(self.leaves):
             size = leaf.data.size
@@ -258,7 +160,7 @@ class _Check:
             for j in range(size):
                 numeric[:, j] = self.difference(i, np.eye(1, size, j).reshape(leaf.shape), None)
             analytic = np.array([row[i] for row in rows]).reshape(self.values.size, size)
-            v = _flat_arrays(self.V)
+            v = flat(self.at.V)
             numeric = np.vstack([numeric, v @ numeric])  # and the random v, which a lucky unit cannot replace
             analytic = np.vstack([analytic, gradients[i].reshape(1, -1)])
             worst = self.compare(i, analytic, numeric, "output entry, input entry")
@@ -267,7 +169,7 @@ class _Check:
 
     def compare_directions(self, gradients: list[np.ndarray]) -> CheckResult:
         """v J u for random directions u, and for random single entries, where an error cannot average out."""
-        v = _flat_arrays(self.V)
+        v = flat(self.at.V)
         entries, absolute, relative = 0, 0.0, 0.0
         for i, leaf in enumerate(self.leaves):
             size = leaf.data.size
@@ -294,7 +196,7 @@ class _Check:
         if relative[at] > self.rtol:
             index = ", ".join(str(int(k)) for k in at)
             raise GradientError(
-                f"rule 'equal': {_name(self.f)}, {self.leaf_name(i)} of shape {self.leaves[i].shape}: "
+                f"rule 'equal': {self.at.name}, {self.at.leaf_name(i)} of shape {self.leaves[i].shape}: "
                 f"{int((relative > self.rtol).sum())} of {relative.size} derivatives are wrong\n"
                 f"  worst at ({index})  [{axes}]\n"
                 f"  analytic        {analytic[at]: .12e}   (the backward)\n"
@@ -303,13 +205,6 @@ class _Check:
                 f"  relative error  {relative[at]: .3e}   (allowed {self.rtol:g})"
             )
         return float(error.max()), float(relative.max())
-
-    def unflatten(self, v: np.ndarray) -> list[np.ndarray]:
-        ends = np.cumsum([out.data.size for out in self.outputs])[:-1]
-        return [part.reshape(out.shape) for part, out in zip(np.split(v, ends), self.outputs)]
-
-    def leaf_name(self, i: int) -> str:
-        return f"input {i}" if i < self.inputs else f"parameter {i - self.inputs}"
 
 
 def _float64(i: int, x: Any) -> np.ndarray:
@@ -333,19 +228,3 @@ def _refuse_overlap(arrays: list[np.ndarray]) -> None:
         for j in range(i):
             if np.shares_memory(x, arrays[j]):
                 raise ValueError(f"gradcheck: inputs {j} and {i} overlap in memory; pass copies")
-
-
-def _flat(outputs: tuple[Tensor, ...]) -> np.ndarray:
-    return _flat_arrays([out.data for out in outputs])
-
-
-def _flat_arrays(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([a.reshape(-1) for a in arrays])
-
-
-def _worst(x: np.ndarray) -> float:
-    return float(x.reshape(-1)[np.argmax(np.abs(x))])
-
-
-def _name(f: Callable) -> str:
-    return getattr(f, "__name__", type(f).__name__)
