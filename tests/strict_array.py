@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-SCALARS = (bool, int, float, complex, np.generic)
-
 
 def names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
@@ -213,12 +211,12 @@ class Ufunc:
 
 
 class CuPy(types.ModuleType):
-    """The module; `module.transfers` counts the arrays that crossed between the two memories."""
+    """The module; `module.fetched` counts the arrays that were fetched from "the GPU"."""
 
     def __init__(self) -> None:
         super().__init__("cupy")
         self.ndarray = StrictArray
-        self.transfers = 0
+        self.fetched = 0
         self.cuda = types.SimpleNamespace(Device=lambda number: types.SimpleNamespace(compute_capability="90"))
         strides = {name: on_gpu(name, getattr(np.lib.stride_tricks, name)) for name in ("sliding_window_view",)}
         strides["as_strided"] = lambda x, shape=None, strides=None: strict(
@@ -247,12 +245,10 @@ class CuPy(types.ModuleType):
         return x if x.flags.c_contiguous else strict(np.array(plain(x), order="C"))
 
     def array(self, x, dtype=None):
-        if not isinstance(x, StrictArray):
-            self.transfers += 1
         return strict(np.array(plain(x), dtype=dtype))
 
     def asnumpy(self, x):
-        self.transfers += 1
+        self.fetched += 1
         return x.get() if isinstance(x, StrictArray) else np.asarray(x)
 
 

@@ -213,8 +213,8 @@ def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tenso
         What the result was computed from.
     backward : callable
         Takes G = dL/d(result), which it must not write into. Returns dL/d(input) for each input, of its shape and
-        dtype: a new array, or G, or a view of G; None where no gradient is wanted. It must not capture the result
-        tensor: that would be a reference cycle, and its memory would wait for the garbage collector.
+        dtype: a new array for that input alone, or G, or a view of G; None where no gradient is wanted. It must not
+        capture the result tensor: that would be a reference cycle, and its memory would wait for the collector.
     """
     tensor = _new_tensor(Tensor)  # skips __init__, whose checks the operation's inputs have passed
     tensor.data = data if type(data) is _ndarray else as_array(data)
