@@ -87,11 +87,11 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float32
     --------
     >>> from tinygrad_edu import nn
     >>> print(summary(nn.Sequential(nn.Linear(784, 10), nn.ReLU()), (784,)))
-    Layer              Output shape    Parameters
-    ---------------------------------------------
-    layers.0 (Linear)  (N, 10)              7,850
-    layers.1 (ReLU)    (N, 10)                  0
-    ---------------------------------------------
+    Layer              Output shape  Parameters
+    -------------------------------------------
+    layers.0 (Linear)  (N, 10)            7,850
+    layers.1 (ReLU)    (N, 10)                0
+    -------------------------------------------
     Parameters: 7,850 (31.4 kB)
     Training with Adam, which keeps gradients and two means: 125.6 kB
     Outputs of all layers: 80 B for one item

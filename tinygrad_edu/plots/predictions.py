@@ -44,7 +44,7 @@ def prediction_rows(
             f"{pixels.shape}, {y.shape} and {P.shape}"
         )
     said, sure = P.argmax(axis=1), P.max(axis=1)
-    with new_figure(path, PAGE_WIDTH, 5.6) as figure:
+    with new_figure(path, PAGE_WIDTH, 4.9) as figure:
         cells = image_cells(figure, len(ROWS), columns)
         for r, (name, chosen) in enumerate(zip(ROWS, four_kinds(said == y, sure, columns), strict=True)):
             row = cells[r * columns : (r + 1) * columns]

@@ -1,0 +1,88 @@
+"""The summary table, and that looking at a model leaves it as it was."""
+
+import doctest
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import inspection, nn, ops
+from tinygrad_edu.inspection import layers_of, stages_of, summary
+
+
+def network():
+    return nn.Sequential(
+        nn.Conv2d(3, 8), nn.BatchNorm(8), nn.Dropout(0.5), nn.MaxPool2d(2),
+        nn.Residual(nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())), nn.Flatten(), nn.Linear(32, 10),
+    )  # fmt: skip
+
+
+def test_the_example_in_the_docstring():
+    assert doctest.testmod(inspection).failed == 0
+
+
+def test_rows():
+    rows = layers_of(network(), (4, 4, 3))
+    assert [(row.name, row.kind, row.output_shape, row.parameters, row.state) for row in rows] == [
+        ("layers.0", "Conv2d", (4, 4, 8), 224, 0),
+        ("layers.1", "BatchNorm", (4, 4, 8), 16, 16),
+        ("layers.2", "Dropout", (4, 4, 8), 0, 0),
+        ("layers.3", "MaxPool2d", (2, 2, 8), 0, 0),
+        ("layers.4.body.layers.0", "Conv2d", (2, 2, 8), 72, 0),
+        ("layers.4.body.layers.1", "ReLU", (2, 2, 8), 0, 0),
+        ("layers.4", "Residual", (2, 2, 8), 0, 0),
+        ("layers.5", "Flatten", (32,), 0, 0),
+        ("layers.6", "Linear", (10,), 330, 0),
+    ]
+
+
+def test_totals():
+    text = summary(network(), (4, 4, 3))
+    assert "Parameters: 642 (2.6 kB)" in text
+    assert "Kept, but not learnt: 16" in text
+    assert "(N, 2, 2, 8)" in text
+    assert len({len(line) for line in text.split("\n")[:12]}) <= 2  # columns line up
+
+
+def test_nothing_changes():
+    model = network()
+    model.layers[2].eval()
+    before = model.state_dict()
+    summary(model, (4, 4, 3))
+    assert model.training
+    assert not model.layers[2].training
+    assert all("forward" not in vars(module) for module in model.modules())
+    for name, values in model.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+def test_nothing_changes_after_an_error_either():
+    model = network()
+    with pytest.raises(ValueError, match="input has 4 channels but the kernel expects 3"):
+        summary(model, (4, 4, 4))
+    assert model.training
+    assert all("forward" not in vars(module) for module in model.modules())
+
+
+def test_a_model_with_parameters_and_functions_of_its_own():
+    class Model(nn.Module):
+        def __init__(self):
+            self.W = nn.Parameter(np.zeros((4, 2), np.float32))
+            self.twice = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.twice(ops.relu(self.twice(x @ self.W)))
+
+    rows = layers_of(Model(), (4,))
+    assert [(row.name, row.parameters) for row in rows] == [("twice", 6), ("twice", 0), ("", 8)]
+    assert "Parameters: 14 (" in summary(Model(), (4,))
+
+
+def test_stages():
+    assert stages_of(network(), (4, 4, 3)) == [
+        ("input", (4, 4, 3)),
+        ("Conv2d\nBatchNorm\nDropout", (4, 4, 8)),
+        ("MaxPool2d", (2, 2, 8)),
+        ("Conv2d\nReLU\nResidual", (2, 2, 8)),
+        ("Flatten", (32,)),
+        ("Linear", (10,)),
+    ]
