@@ -106,9 +106,10 @@ class Run:
         evaluate: Callable[[], Figures] | None,
         model: Module,
         optimizer: Optimizer,
+        every: int = 1,
         **options: Any,
     ) -> History:
-        """`training.fit` with a checkpoint and the metrics written after every epoch, and --resume."""
+        """`training.fit` with --resume, and figures and a checkpoint written after each `every` epochs and the last."""
         if self.options.resume is not None:
             path = Path(self.options.resume) if self.options.resume else self.out / "checkpoint.safetensors"
             facts = load_checkpoint(path, model, optimizer)
@@ -117,6 +118,10 @@ class Run:
             print(f"resumed from {path} after {len(self.history.epochs)} epochs")
 
         def after_epoch(history: History) -> None:
+            if len(history.epochs) % every == 0:
+                save(history)
+
+        def save(history: History) -> None:
             print(describe(history.epochs[-1]), flush=True)
             self.save_metrics({})
             generators = [self.weight_rng.bit_generator.state, self.rng.bit_generator.state]
@@ -125,6 +130,8 @@ class Run:
 
         options = {"history": self.history, "progress": self.progress, **options}
         fit(step, batches, self.epochs, evaluate, after_epoch=after_epoch, **options)
+        if len(self.history.epochs) % every:
+            save(self.history)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)
         if not self.history.epochs:

@@ -11,13 +11,18 @@ from tinygrad_edu.plots.architecture import draw_architecture
 from tinygrad_edu.plots.curves import train_and_validation, training_curves
 from tinygrad_edu.plots.images import image_grid, weight_images
 from tinygrad_edu.plots.predictions import filter_images, prediction_rows
+from tinygrad_edu.plots.sequences import clipping, gradient_flow, series, unrolled_network
 
 __all__ = [
+    "clipping",
     "draw_architecture",
     "filter_images",
+    "gradient_flow",
     "image_grid",
     "prediction_rows",
+    "series",
     "train_and_validation",
     "training_curves",
+    "unrolled_network",
     "weight_images",
 ]

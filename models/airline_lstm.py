@@ -1,0 +1,118 @@
+"""An LSTM with four units predicts next month's airline passengers from this month's.
+
+144 monthly totals, 1949 to 1960, scaled to [0, 1]. The first 67% are for training. The figure of merit is the root mean
+squared error in thousands of passengers.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from models.common import Run, flags, script, whole_number
+from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from tinygrad_edu.data import MinMaxScaler, batches, create_dataset, load_airline
+
+UNITS = 4
+TRAIN_PART = 0.67
+
+
+class AirlineNetwork(nn.Module):
+    """LSTM(4) and a dense layer: (N, time steps, features) -> (N, 1)."""
+
+    def __init__(self, features):
+        self.lstm = nn.LSTM(features, UNITS)
+        self.output = nn.Linear(UNITS, 1)
+
+    def forward(self, x):
+        h = self.lstm(x)  # (N, 4)
+        return self.output(h)  # (N, 1)
+
+
+def parse(arguments):
+    parser = flags(__doc__, "airline_lstm", epochs=100, quick_epochs=20)
+    parser.add_argument("--look-back", type=whole_number, default=1, help="months that the prediction sees (1)")
+    parser.add_argument(
+        "--time-steps",
+        action="store_true",
+        help="one month a time step, (N, look_back, 1), instead of all as features of one step, (N, 1, look_back)",
+    )
+    return parser.parse_args(arguments)
+
+
+def prepare(part, options):
+    """Pairs for one part of the scaled series: X (N, T, D) and Y (N, 1)."""
+    X, Y = create_dataset(part, options.look_back)
+    X = X[:, :, None] if options.time_steps else X[:, None, :]
+    return X.astype(np.float32), Y[:, None].astype(np.float32)
+
+
+@script
+def main(arguments=None):
+    options = parse(arguments)
+    series = load_airline(options.data_dir)
+    variant = f"look-back {options.look_back}" + (" as time steps" if options.time_steps else "")
+    run = Run(options, series.name, series.source, variant)
+    scaler = MinMaxScaler.fit(series.values)  # over the whole series, as in the practical: it looks at the test part
+    scaled = scaler.scale(series.values)
+    cut = int(TRAIN_PART * len(scaled))
+    X, Y = prepare(scaled[:cut], options)
+    X_test, Y_test = prepare(scaled[cut:], options)
+
+    model = AirlineNetwork(X.shape[2]).to(run.device)
+    optimizer = optim.Adam(model.parameters())
+
+    def train_step(x, y):
+        optimizer.zero_grad()
+        loss = ops.mse(model(Tensor(x).to(run.device)), Tensor(y).to(run.device))
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.item()}
+
+    @no_grad()
+    def predict(x):
+        """Thousands of passengers (N,)."""
+        return scaler.undo(model(Tensor(x).to(run.device)).numpy()[:, 0])
+
+    def rmse(x, y):
+        return float(np.sqrt(np.mean((predict(x) - scaler.undo(y[:, 0])) ** 2)))
+
+    def evaluate():
+        return {"train_rmse": rmse(X, Y), "test_rmse": rmse(X_test, Y_test)}
+
+    # Batch 1: 94 steps an epoch, each from a single month.
+    run.fit(train_step, lambda: batches(X, Y, batch_size=1, rng=run.rng), evaluate, model, optimizer, every=10)
+
+    draw(run, options, series, cut, predict(X), predict(X_test))
+    final = dict(run.history.epochs[-1])
+    losses = run.history["train_loss"]
+    report = [
+        ("train RMSE (thousands)", "22.76", f"{final['train_rmse']:.2f}"),
+        ("test RMSE (thousands)", "50.21", f"{final['test_rmse']:.2f}"),
+        ("loss, first epoch", "0.0464", f"{losses[0]:.4f}"),
+        ("loss, last epoch", "about 0.002", f"{losses[-1]:.4f}"),
+    ]
+    run.finish(model, final, report, look_back=options.look_back)
+
+
+def draw(run, options, series, cut, train, test):
+    """The series with both predictions, and the loss."""
+    months = np.arange(len(series.values))
+    first = options.look_back  # the month that the first pair predicts
+    curves = {
+        "passengers": (months, series.values),
+        "prediction, training part": (first + np.arange(len(train)), train),
+        "prediction, test part": (cut + first + np.arange(len(test)), test),
+    }
+    years = [i for i in months if series.months[i].endswith("-01")]
+    ticks = years, [series.months[i][:4] for i in years]
+    title = "Airline passengers, predicted one month ahead"
+    plots.series(run.out / "prediction.png", curves, "January of", "passengers (thousands)", title, ticks)
+    epochs = [row["epoch"] for row in run.history.epochs]
+    losses = {"training": run.history["train_loss"]}
+    plots.training_curves(run.out / "loss.png", epochs, losses, "mean squared error (scaled)", "Loss")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

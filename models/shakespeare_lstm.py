@@ -1,0 +1,163 @@
+"""A character-level LSTM learns to write Shakespeare.
+
+The network sees 30 characters and predicts the next one: embedding 32 -> LSTM 128 -> dense. With `--stateful` the same
+network reads contiguous text and predicts every next character, its state carried from chunk to chunk (truncated BPTT).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from models.common import Run, flags, script, whole_number
+from models.writing import sample_text
+from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from tinygrad_edu.checkpoint import load_weights, read_weights
+from tinygrad_edu.data import Chunks, Vocabulary, Windows, load_shakespeare
+
+WINDOW, STEP, BATCH_SIZE = 30, 3, 128
+TRAIN_CHARACTERS, QUICK_CHARACTERS = 1_000_000, 60_000
+SAMPLE_EVERY, SAMPLE_LENGTH = 256, 400
+
+
+class CharacterLSTM(nn.Module):
+    """Scores for the next of K characters, from characters as numbers (N, T) and the state (h, c) before them."""
+
+    def __init__(self, K, input_dropout=0.1, recurrent_dropout=0.2):
+        self.embedding = nn.Embedding(K, 32)
+        self.lstm = nn.LSTM(32, 128, True, True, input_dropout, recurrent_dropout)
+        self.output = nn.Linear(128, K)
+
+    def forward(self, ids, state=None):
+        """(scores for the character after the last one (N, K), state)."""
+        _, state = self.lstm(self.embedding(ids), state)  # (N, T) -> (N, T, 32) -> h (N, 128)
+        return self.output(state[0]), state
+
+    def after_each(self, ids, state=None):
+        """(scores for the character after each one (N, T, K), state)."""
+        outputs, state = self.lstm(self.embedding(ids), state)  # (N, T, 128)
+        return self.output(outputs), state
+
+
+def parse(arguments):
+    parser = flags(__doc__, "shakespeare_lstm", epochs=3, quick_epochs=1)
+    parser.add_argument("--stateful", action="store_true", help="contiguous text, state carried along (20 epochs)")
+    parser.add_argument("--input-dropout", type=float, default=0.1, help="of the embedded characters (0.1)")
+    parser.add_argument("--recurrent-dropout", type=float, default=0.2, help="of the LSTM's state (0.2)")
+    parser.add_argument("--prompt", help="what the samples continue (30 characters of the text)")
+    parser.add_argument(
+        "--sample", type=whole_number, metavar="N", help="write N characters by OUT's weights, no training"
+    )
+    parser.add_argument("--sliding-window", action="store_true", help="write by reading 30 characters for each new one")
+    options = parser.parse_args(arguments)
+    if options.stateful:
+        options.default_epochs = 20  # of 260 batches, where the other form has 2,604
+    return options
+
+
+@script
+def main(arguments=None):
+    options = parse(arguments)
+    if options.sample:
+        return sample_only(options)
+    text = load_shakespeare(options.data_dir, options.data, progress=False if options.no_progress else None)
+    run = Run(options, text.name, text.source, "stateful" if options.stateful else "window")
+    vocabulary = Vocabulary(text.text)
+    ids = vocabulary.encode(text.text)
+    cut = min(TRAIN_CHARACTERS, len(ids) * 9 // 10)
+    train, validation = ids[:cut], ids[cut:]
+    if options.quick:
+        train, validation = train[:QUICK_CHARACTERS], validation[: QUICK_CHARACTERS // 6]
+    print(f"{len(train):,} characters for training, {len(validation):,} for validation, {len(vocabulary)} distinct")
+
+    windows, unseen = Windows(train, WINDOW, STEP), Windows(validation, WINDOW, STEP)
+
+    start = int(np.random.default_rng(options.seed).integers(len(train) - WINDOW))
+    prompt = options.prompt or vocabulary.decode(train[start : start + WINDOW])
+    vocabulary.encode(prompt)  # a character that the network cannot know is refused now, not after the training
+
+    model = CharacterLSTM(len(vocabulary), options.input_dropout, options.recurrent_dropout).to(run.device)
+    optimizer = optim.Adam(model.parameters())
+    run.out.mkdir(parents=True, exist_ok=True)
+    samples = (run.out / "samples.txt").open("a" if options.resume is not None else "w", encoding="utf-8")
+    write_rng = np.random.default_rng([options.seed, 2])
+    state, batch = None, 0
+
+    def train_step(x, y):
+        nonlocal state, batch
+        optimizer.zero_grad()
+        if options.stateful:  # y (N, T): the character after each one
+            scores, state = model.after_each(Tensor(x).to(run.device), state)
+            state = nn.detach(state)  # the memory goes on, the gradient stops here
+        else:  # y (N,): the character after the window
+            scores, _ = model(Tensor(x).to(run.device))
+        loss = ops.softmax_cross_entropy(scores, Tensor(y).to(run.device))
+        loss.backward()
+        optimizer.step()
+        batch += 1
+        if batch % SAMPLE_EVERY == 0:
+            save_sample(f"after batch {batch}")
+        return {"loss": loss.item()}
+
+    def batches():
+        nonlocal state
+        state = None  # the text starts anew
+        if options.stateful:
+            return iter(Chunks(train, BATCH_SIZE, WINDOW))
+        return windows.batches(BATCH_SIZE, run.rng)
+
+    @no_grad()
+    def evaluate():
+        """Nats per character on the text after the training part, read in the form of the training."""
+        model.eval()
+        total = count = 0
+        state = None
+        rows = min(16, len(validation) // (WINDOW + 1))
+        pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)
+        for x, y in pieces:
+            read = model.after_each if options.stateful else model
+            scores, state = read(Tensor(x).to(run.device), state if options.stateful else None)
+            total += ops.softmax_cross_entropy(scores, Tensor(y).to(run.device), "sum").item()
+            count += y.size
+        model.train()
+        return {"validation_loss": total / count}
+
+    def save_sample(title):
+        window = WINDOW if options.sliding_window else None
+        text = sample_text(model, vocabulary, prompt, SAMPLE_LENGTH, write_rng, window)
+        samples.write(f"===== {title}\n{text}\n")
+        samples.flush()
+        return text
+
+    with samples:
+        history = run.fit(train_step, batches, evaluate, model, optimizer)
+        print(save_sample("at the end"))
+    if len(history.epochs) > 1:
+        losses = {"training": history["train_loss"], "validation": history["validation_loss"]}
+        epochs = [row["epoch"] for row in history.epochs]
+        plots.training_curves(run.out / "loss.png", epochs, losses, "nats per character", "Loss")
+    final = dict(history.epochs[-1])
+    reference = "-" if options.quick or options.stateful else "1.88 (PyTorch, no recurrent dropout)"
+    report = [
+        ("validation loss (nats)", reference, f"{final['validation_loss']:.3f}"),
+        ("training loss (nats)", "-", f"{final['train_loss']:.3f}"),
+        ("distinct characters", "about 65", str(len(vocabulary))),
+    ]
+    run.finish(model, final, report, characters=vocabulary.characters, prompt=prompt)
+
+
+def sample_only(options):
+    """Write by the weights of an earlier run."""
+    path = options.out / "weights.safetensors"
+    _, facts = read_weights(path)
+    vocabulary = Vocabulary(facts.get("characters", ""))
+    model = CharacterLSTM(len(vocabulary)).to(options.device)
+    load_weights(path, model)
+    window = WINDOW if options.sliding_window else None
+    rng = np.random.default_rng(options.seed)
+    print(sample_text(model, vocabulary, options.prompt or facts["prompt"], options.sample, rng, window))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
