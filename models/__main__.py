@@ -14,7 +14,14 @@ from pathlib import Path
 
 from models.common import print_table
 
-SCRIPTS = ("softmax_by_hand", "softmax_regression")
+SCRIPTS = (
+    "softmax_by_hand",
+    "softmax_regression",
+    "mini_alexnet",
+    "sine_rnn",
+    "airline_lstm",
+    "shakespeare_lstm",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from tinygrad_edu.checkpoint import CheckpointError, load_checkpoint, save_check
 from tinygrad_edu.data import DataError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
+from tinygrad_edu.parallel import thread_count
 from tinygrad_edu.training import Figures, History, TrainingError, fit
 
 EXPECTED_ERRORS = (CheckpointError, DataError, DeviceError, TrainingError, OSError, ValueError)
@@ -87,8 +88,7 @@ class Run:
             raise ValueError(f"--seed must be >= 0, got {options.seed}")
         self.weight_rng = manual_seed(options.seed)
         self.rng = np.random.default_rng([options.seed, 1])
-        threads = os.environ.get("OMP_NUM_THREADS", os.cpu_count())
-        print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {threads}")
+        print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")
         print(f"data: {data_name} ({data_source})", flush=True)
 
     @property

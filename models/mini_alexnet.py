@@ -57,9 +57,8 @@ def residual_network():
 
     return nn.Sequential(
         *conv(3, 32, pool=2),  # (N, 16, 16, 32)
-        *conv(32, 64),  # (N, 16, 16, 64)
+        *conv(32, 64, pool=2),  # (N, 8, 8, 64)
         block(64),
-        nn.MaxPool2d(2),  # (N, 8, 8, 64)
         *conv(64, 128),  # (N, 8, 8, 128)
         block(128),
         nn.GlobalAvgPool2d(),  # (N, 128)
