@@ -63,7 +63,7 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
 
 def product(A: Array, B: Array) -> Array:
     """The matrix product A B, (N, D) and (D, M), in parts of A's rows where it is large."""
-    N, D, M = *A.shape, B.shape[1]
+    (N, D), M = A.shape, B.shape[1]
     smallest = 1 + SMALLEST_PRODUCT // max(1, D * M)
     if 2 * smallest > N or array_module(A) is not np:
         return A @ B

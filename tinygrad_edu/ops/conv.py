@@ -163,7 +163,7 @@ def conv2d(
         dK = _kernel_gradient(G, X, windows) if kernel.requires_grad else None
         if bias is None:
             return dX, dK
-        return dX, dK, G.reshape(-1, O).sum(axis=0) if bias.requires_grad else None
+        return dX, dK, _bias_gradient(G) if bias.requires_grad else None
 
     return record(Y, inputs, backward)
 
@@ -200,6 +200,17 @@ def _kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
     for other in others:
         dK += other
     return dK.reshape(*windows.size, C, O)
+
+
+def _bias_gradient(G: Array) -> Array:
+    """dL/db = the sum of G over all places, as (1 .. 1) G: BLAS adds columns some eight times as fast as `sum`."""
+    xp, (N, OH, OW, O) = array_module(G), G.shape
+
+    def part(start, stop):
+        rows = G[start:stop].reshape(-1, O)
+        return xp.ones(len(rows), G.dtype) @ rows
+
+    return sum(in_parts(part, N, 1 + 2**20 // (OH * OW * O), like=G))
 
 
 def _input_gradient(G: Array, K: Array, windows: Windows) -> Array:
