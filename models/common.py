@@ -159,6 +159,9 @@ class Run:
             save_weights(self.out / "weights.safetensors", model, facts)
         if self.synthetic:  # a figure of the report says nothing about generated data
             report = [(figure, "- (stand-in data)", measured) for figure, _, measured in report]
+        if self.epochs < self.options.default_epochs:  # the report's run was longer
+            after = f", after {self.epochs} of {self.options.default_epochs} epochs"
+            report = [(figure + after, known, measured) for figure, known, measured in report]
         self.save_metrics(final, table=report, seconds=round(time.perf_counter() - self.started, 1))
         print(f"results in {self.out}{os.sep}")
         print_table(("figure", "report", "measured"), report)

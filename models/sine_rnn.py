@@ -40,7 +40,7 @@ class SineNetwork(nn.Module):
 
 
 def parse(arguments):
-    parser = flags(__doc__, "sine_rnn", epochs=1000, quick_epochs=500)
+    parser = flags(__doc__, "sine_rnn", epochs=1000, quick_epochs=1000)
     parser.add_argument("--cell", default="rnn", choices=tuple(CELLS), help="the recurrent layer (rnn)")
     parser.add_argument("--units", type=whole_number, default=1, help="its number of units (1)")
     parser.add_argument("--truncated-length", type=window_length, default=2, help="values in a window, 1 to 10 (2)")
