@@ -31,7 +31,7 @@ class AirlineNetwork(nn.Module):
 
 
 def parse(arguments):
-    parser = flags(__doc__, "airline_lstm", epochs=100, quick_epochs=20)
+    parser = flags(__doc__, "airline_lstm", epochs=100, quick_epochs=100)
     parser.add_argument("--look-back", type=whole_number, default=1, help="months that the prediction sees (1)")
     parser.add_argument(
         "--time-steps",
@@ -105,7 +105,7 @@ def draw(run, options, series, cut, train, test):
         "prediction, training part": (first + np.arange(len(train)), train),
         "prediction, test part": (cut + first + np.arange(len(test)), test),
     }
-    years = [i for i in months if series.months[i].endswith("-01")]
+    years = [i for i in range(len(months)) if series.months[i].endswith("-01")]
     ticks = years, [series.months[i][:4] for i in years]
     title = "Airline passengers, predicted one month ahead"
     plots.series(run.out / "prediction.png", curves, "January of", "passengers (thousands)", title, ticks)

@@ -26,7 +26,7 @@ def gradient_norms(cell, x):
             _, h = cell(x[:, t], h)
         h = h + leaves[t]
     ops.mean(h * h).backward()
-    norms = np.array([np.linalg.norm(leaf.grad) for leaf in leaves])
+    norms = np.array([np.sqrt(np.sum(np.square(np.asarray(leaf.grad)))) for leaf in leaves])
     return norms / norms[-1]  # relative to the end: how much is left of it
 
 
@@ -75,7 +75,8 @@ def draw_clipping(folder, seed):
     first = np.linspace(-1, 1, BATCH, dtype=np.float32)[:, None]  # (N, 1)
     x = np.zeros((BATCH, STEPS, 1), dtype=np.float32)
     x[:, 0] = first
-    losses, norms = {}, {}
+    losses: dict[str, list[float]] = {}
+    norms: dict[str, list[float]] = {}
     for name, longest in (("without clipping", float("inf")), ("clipped to length 1", 1.0)):
         layer, output = new(nn.SimpleRNN, seed), nn.Linear(UNITS, 1, rng=np.random.default_rng(seed))
         layer.recurrent_kernel.data *= 1.1

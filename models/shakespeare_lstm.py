@@ -111,7 +111,7 @@ def main(arguments=None):
     def evaluate():
         """Nats per character on the text after the training part, read in the form of the training."""
         model.eval()
-        total = count = 0
+        total, count = 0.0, 0
         state = None
         rows = min(16, len(validation) // (WINDOW + 1))
         pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)

@@ -101,8 +101,8 @@ def _forward(V, S, O, states, mask):
             V[t + 1, h:] = before if mask is None else before * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dS = xp.zeros_like(S)
-        dh = xp.zeros_like(O[0]) if G_last[0] is None else G_last[0]
+        dS = xp.zeros(S.shape, dtype=S.dtype)
+        dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
         dP, dQ = xp.empty_like(gates[0]), xp.empty_like(gates[0])
         for t in reversed(range(T)):
             z, r, k = gates[t]

@@ -123,9 +123,9 @@ def _forward(V, S, O, states, mask):
             V[t + 1, h:] = O[t] if mask is None else xp.multiply(O[t], mask, out=scratch)
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dS = xp.zeros_like(S)
-        dh = xp.zeros_like(C[0]) if G_last[0] is None else G_last[0]
-        dc = xp.zeros_like(C[0]) if G_last[1] is None else G_last[1].copy()  # to be updated in place
+        dS = xp.zeros(S.shape, dtype=S.dtype)
+        dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
+        dc = xp.zeros((H, n), dtype=S.dtype) if G_last[1] is None else G_last[1].copy()  # to be updated in place
         dA, slopes, scratch, product = (xp.empty_like(a) for a in (gates[0], gates[0], C[0], S))
         dV = xp.empty_like(V[0])
         for t in reversed(range(T)):

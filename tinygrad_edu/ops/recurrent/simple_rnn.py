@@ -90,8 +90,8 @@ def _forward(V, S, O, states, mask):
 
     def backward(G, G_last, dX, want_weights, want_states):
         xp = array_module(V)
-        dS = xp.zeros_like(S)
-        dh = xp.zeros_like(O[0]) if G_last[0] is None else G_last[0]  # dL/dh_t
+        dS = xp.zeros(S.shape, dtype=S.dtype)
+        dh = xp.zeros(O.shape[1:], dtype=S.dtype) if G_last[0] is None else G_last[0]  # dL/dh_t
         for t in reversed(range(T)):
             if G is not None:
                 dh = dh + G[t]
