@@ -166,8 +166,8 @@ class Adam(Optimizer):
         scratch *= self.lr * s / (1 - b1**self.t)
         return scratch
 
-    # Each of the dozen calls above takes half a microsecond, however few numbers it is about. Five small parameters laid
-    # end to end in one array take a third of their time one by one (17 against 55 microseconds); the results are the
+    # Each of the dozen calls above takes half a microsecond, however few its numbers. Five small parameters that are
+    # laid end to end in one array take a third of their time one by one (17 against 55 microseconds); the results are the
     # same to the bit.
 
     def is_small(self, p: Tensor) -> bool:
