@@ -379,6 +379,9 @@ def test_only_leaves_that_require_a_gradient_get_one():
     assert c.grad is None
     assert y.requires_grad
     assert not (c * 2.0).requires_grad
+    ops.concatenate([x, c]).sum().backward()  # whose backward returns a gradient for every piece
+    assert x.grad.tolist() == [5.0]
+    assert c.grad is None
 
 
 def test_backward_from_a_leaf_is_the_gradient_itself():
