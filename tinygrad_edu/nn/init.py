@@ -48,7 +48,8 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
     """U(-a, a) with a = sqrt(6 / (fan in + fan out)): variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
     limit = math.sqrt(6 / sum(fans(shape)))
-    return (rng or default_generator()).uniform(-limit, limit, shape).astype(np.float32)
+    unit = (rng or default_generator()).random(shape, dtype=np.float32)  # half the time and memory of float64
+    return np.float32(limit) * (2 * unit - 1)
 
 
 def he_normal(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> np.ndarray:
