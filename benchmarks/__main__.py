@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import import_time, mini_alexnet, report, softmax_regression, tape
+from benchmarks import import_time, mini_alexnet, recurrent, report, softmax_regression, tape
 from benchmarks.contender import Row
 from benchmarks.harness import measure
 
-ROWS = (softmax_regression.ROW, mini_alexnet.ROW, tape.ROW, import_time.ROW)
+ROWS = (softmax_regression.ROW, mini_alexnet.ROW, *recurrent.ROWS, tape.ROW, import_time.ROW)
 
 
 def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
