@@ -68,7 +68,7 @@ def run_sequence(
     xp = array_module(X)
     h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
     O = xp.empty((T, H, N), dtype=X.dtype)
-    last = [xp.empty((H, N), dtype=X.dtype) for _ in states]
+    last = [xp.empty((H, N), dtype=X.dtype) for _ in states]  # filled part by part
     backwards = {}  # where a part starts -> its backward
 
     def forward_part(start: int, stop: int) -> None:

@@ -83,13 +83,13 @@ def _forward(V, S, O, states, mask):
     """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U]."""
     T, H, _ = O.shape
     h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
+    xp = array_module(V)
     for t in range(T):
-        array_module(V).tanh(S.T @ V[t], out=O[t])
+        xp.tanh(S.T @ V[t], out=O[t])
         if t + 1 < T:
             V[t + 1, h:] = O[t] if mask is None else O[t] * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
-        xp = array_module(V)
         dS = xp.zeros(S.shape, dtype=S.dtype)
         dh = xp.zeros(O.shape[1:], dtype=S.dtype) if G_last[0] is None else G_last[0]  # dL/dh_t
         for t in reversed(range(T)):
