@@ -21,12 +21,8 @@ def check_rules(at: Evaluation) -> list[np.ndarray]:
     for i, leaf in enumerate(at.leaves):
         if not np.array_equal(leaf.data, at.leaf_values[i]):
             raise GradientError(f"rule 'untouched': {at.name}, {at.leaf_name(i)}: f or its backward wrote into it")
-    for i, leaf in enumerate(at.leaves):
+    for i in range(len(at.leaves)):
         where = f"{at.name}, {at.leaf_name(i)}"
-        if gradients[i].shape != leaf.shape:
-            raise GradientError(f"rule 'shape': {where} is {leaf.shape}, its gradient {gradients[i].shape}")
-        if gradients[i].dtype != leaf.dtype:
-            raise GradientError(f"rule 'dtype': {where} is {leaf.dtype}, its gradient {gradients[i].dtype}")
         if not np.array_equal(gradients[i], again[i], equal_nan=True):
             raise GradientError(f"rule 'repeatable': {where}: a second backward gave another gradient")
         if np.any(zeros[i] != 0):
