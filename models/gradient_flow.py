@@ -56,7 +56,7 @@ def draw_gradient_flow(folder, seed):
         folder / "gradient_flow.png",
         {"cells and how far their gates are open": cells, "SimpleRNN by recurrent weights": weights},
         "Backpropagation through time: how much of the gradient reaches step t",
-        r"$\|\|dL/dh_t\|\|\,/\,\|\|dL/dh_{100}\|\|$",
+        r"$\|dL/dh_t\| \;/\; \|dL/dh_{100}\|$",
     )
     draw_clipping(folder, seed)
 

@@ -129,7 +129,7 @@ def unrolled_network(path: str | os.PathLike[str], steps: int, cell: str, units:
         right = 2.0 + 1.35 * steps + 0.8
         axes.set(xlim=(-1.4, right), ylim=(-0.7, 3.3))
         axes.axis("off")
-        small = 8 if steps < 4 else 7 if steps < 6 else 4.5
+        small = 8 if steps < 4 else 7 if steps < 6 else 5
 
         def box(x: float, y: float, text: str, colour: str, width: float = 0.95) -> None:
             shape = FancyBboxPatch(
@@ -148,7 +148,7 @@ def unrolled_network(path: str | os.PathLike[str], steps: int, cell: str, units:
 
         label = f"{cell}\n{units} unit{'s' * (units != 1)}"
         box(0, 0.1, "$x_t$", "#E8E8E8")
-        box(0, 1.4, label, "#CFE3F2")
+        box(0, 1.4, label, "#CFE3F2", width=0.95 if steps < 6 else 1.1)
         box(0, 2.8, "$\\hat{y}$", "#F9DCC4")
         arrow((0, 0.4), (0, 1.1), "$W$")
         arrow((0, 1.7), (0, 2.5), "dense")
@@ -161,7 +161,7 @@ def unrolled_network(path: str | os.PathLike[str], steps: int, cell: str, units:
         for t in range(1, steps + 1):
             x = 2.0 + 1.35 * t
             box(x, 0.1, f"$x_{{{t}}}$", "#E8E8E8")
-            box(x, 1.4, label, "#CFE3F2")
+            box(x, 1.4, label if steps < 6 else f"$h_{{{t}}}$", "#CFE3F2")
             arrow((x, 0.4), (x, 1.1), "$W$")
             arrow((before, 1.4), (x - 0.5, 1.4), "$U$")
             before = x + 0.5
