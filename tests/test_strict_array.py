@@ -323,3 +323,66 @@ def test_an_optimisers_memory_is_saved_and_restored_on_the_gpu(cupy):
     assert {type(values) for values in state.values()} <= {np.ndarray}
     optimiser.load_state_dict(state)
     optimiser.step()
+
+
+IMAGES, SEQUENCES = (2, 8, 8, 3), (3, 5, 4)
+LAYERS = {  # name -> (a layer that makes its own output, the shape of its input); all layers of `nn` stand here
+    "Conv2d": (lambda: nn.Conv2d(3, 4, 3), IMAGES),
+    "MaxPool2d": (lambda: nn.MaxPool2d(2), IMAGES),
+    "AvgPool2d": (lambda: nn.AvgPool2d(3, stride=2, padding="same"), IMAGES),
+    "GlobalAvgPool2d": (nn.GlobalAvgPool2d, IMAGES),
+    "Flatten": (nn.Flatten, IMAGES),
+    "Residual": (lambda: nn.Residual(nn.Conv2d(3, 3, 3)), IMAGES),
+    "BatchNorm": (lambda: nn.BatchNorm(3), IMAGES),
+    "LayerNorm": (lambda: nn.LayerNorm(3), IMAGES),
+    "SimpleRNN": (lambda: nn.SimpleRNN(4, 6, return_sequences=True), SEQUENCES),
+    "LSTM": (lambda: nn.LSTM(4, 6, dropout=0.3, recurrent_dropout=0.3), SEQUENCES),
+    "GRU": (lambda: nn.GRU(4, 6, dropout=0.3, recurrent_dropout=0.3), SEQUENCES),
+    "SimpleRNNCell": (lambda: Unrolled(nn.SimpleRNNCell(4, 6)), SEQUENCES),
+    "LSTMCell": (lambda: Unrolled(nn.LSTMCell(4, 6)), SEQUENCES),
+    "GRUCell": (lambda: Unrolled(nn.GRUCell(4, 6)), SEQUENCES),
+    "Embedding": (lambda: nn.Embedding(7, 3), None),
+    **{name: (getattr(nn, name), SEQUENCES) for name in ("ReLU", "Tanh", "Sigmoid", "GELU", "Dropout")},
+    "Linear": (lambda: nn.Linear(4, 2), SEQUENCES),
+    "Sequential": (lambda: nn.Sequential(nn.Linear(4, 2), ops.relu), SEQUENCES),
+}
+
+
+class Unrolled(nn.Module):
+    """A cell over a whole sequence."""
+
+    def __init__(self, cell):
+        self.cell = cell
+
+    def forward(self, x):
+        return nn.unroll(self.cell, x)[0]
+
+
+def layer_at_work(name, device):
+    """Outputs in training and in evaluation, the state afterwards and the gradients, all fetched from the device."""
+    manual_seed(2)
+    make, shape = LAYERS[name]
+    layer = make().to(device)
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 7, (3, 5)) if shape is None else rng.normal(size=shape).astype(np.float32)
+    x = Tensor(to_device(data, device), requires_grad=shape is not None)
+    trained = layer(x)
+    assert {step.device for step in tape([trained]) if step.shape} == {device}
+    trained.backward(to_device(rng.normal(size=trained.shape).astype(np.float32), device))
+    learnt = [x, *layer.parameters()] if x.requires_grad else layer.parameters()
+    assert {device_of(t.grad) for t in learnt} <= {device}
+    evaluated = layer.eval()(x)
+    gradients = [np.array(plain(t.grad)) for t in learnt]
+    return [trained.numpy(), evaluated.numpy(), *layer.state_dict().values(), *gradients]
+
+
+def test_every_layer_of_nn_is_tried():
+    layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)} - {"Module", "Parameter"}
+    assert layers == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_computes_the_same_on_the_stand_in(cupy, name):
+    for here, there in zip(layer_at_work(name, "cpu"), layer_at_work(name, "cuda"), strict=True):
+        assert here.dtype == there.dtype == np.float32
+        np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
