@@ -297,3 +297,14 @@ def test_initialisers_draw_the_same_for_a_seed():
         a, b, c = (make((4, 3), np.random.default_rng(seed)) for seed in (1, 1, 2))
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
+
+
+def test_parameters_in_lists_and_modules_in_dicts_are_found():
+    class Network(nn.Module):
+        def __init__(self):
+            self.scales = [nn.Parameter([1.0]), nn.Parameter([2.0])]
+            self.heads = {"left": nn.Linear(2, 1), "right": nn.Linear(2, 1)}
+
+    names = [name for name, _ in Network().named_parameters()]
+    assert names[:2] == ["scales.0", "scales.1"]
+    assert names[2:] == ["heads.left.weight", "heads.left.bias", "heads.right.weight", "heads.right.bias"]

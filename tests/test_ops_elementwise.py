@@ -210,3 +210,24 @@ def test_dropout_draws_the_same_for_a_seed_and_another_mask_every_time():
 def test_dropout_refuses_what_is_no_probability(p):
     with pytest.raises(ValueError, match="dropout: p is the probability"):
         ops.dropout(Tensor([1.0]), p, np.random.default_rng(0))
+
+
+def test_sigmoid_keeps_its_digits_far_below_zero():
+    x = np.array([-87.0, -20.0, -17.0, 0.0, 17.0, 200.0], dtype=np.float32)
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    np.testing.assert_allclose(ops.sigmoid(Tensor(x)).data, exact, rtol=5e-7)
+
+
+def test_whole_numbers_beside_a_floating_tensor_take_its_dtype():
+    whole, x = Tensor([1, 2, 3]), Tensor([0.5, 0.5, 0.5], requires_grad=True)
+    for y in (whole * x, x * whole, x * Tensor([True, True, True]) * whole):
+        assert y.dtype == np.float32
+        assert y.data.tolist() == [0.5, 1.0, 1.5]
+    assert (whole * 0.5).data.tolist() == [0.5, 1.0, 1.5]
+    (whole * x).sum().backward()
+    assert x.grad.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_dropout_without_a_generator_says_what_is_missing():
+    with pytest.raises(TypeError, match=r"numpy\.random\.Generator"):
+        ops.dropout(Tensor([1.0]), 0.5, None)

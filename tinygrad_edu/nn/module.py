@@ -24,7 +24,7 @@ class Module:
     """Base class of layers and networks. A subclass sets its parts in `__init__` and computes in `forward`.
 
     Whatever stands in the attributes is found by looking: a `Parameter` is learnt, a plain `Tensor` is a buffer (state
-    that is saved but not learnt, such as running statistics), a `Module` or a list or tuple of them is a part.
+    that is saved but not learnt, such as running statistics), a `Module` is a part; in lists, tuples and dicts as well.
 
     Attributes
     ----------
@@ -41,13 +41,18 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
 
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) of the direct parts; those in a list are named `attribute.0`, `attribute.1`, ..."""
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """(name, value) of all attributes; what is in a list, tuple or dict is named `attribute.0`, `attribute.key`."""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
+            if isinstance(value, list | tuple | dict):
+                entries = value.items() if isinstance(value, dict) else enumerate(value)
+                yield from ((f"{name}.{key}", part) for key, part in entries)
+            else:
                 yield name, value
-            elif isinstance(value, list | tuple):
-                yield from ((f"{name}.{i}", part) for i, part in enumerate(value) if isinstance(part, Module))
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) of the parts that are modules themselves."""
+        return ((name, part) for name, part in self.parts() if isinstance(part, Module))
 
     def modules(self) -> Iterator[Module]:
         """This module and all parts, parts of parts, and so on."""
@@ -57,9 +62,7 @@ class Module:
 
     def named_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """(name, tensor) of all parameters and buffers, such as `("layers.0.weight", ...)`."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                yield prefix + name, value
+        yield from ((prefix + name, part) for name, part in self.parts() if isinstance(part, Tensor))
         for name, child in self.children():
             yield from child.named_tensors(f"{prefix}{name}.")
 

@@ -74,6 +74,7 @@ _METHODS = {
     "__neg__": neg,
     "__abs__": abs,
     "__getitem__": getitem,
+    "__float__": Tensor.item,
     **{
         function.__name__: function
         for function in (

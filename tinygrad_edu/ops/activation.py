@@ -20,10 +20,7 @@ def tanh(a: Tensor) -> Tensor:
 
 
 def sigmoid(a: Tensor) -> Tensor:
-    """Y = 1 / (1 + e^-A) = (1 + tanh(A / 2)) / 2.   dY/dA = Y (1 - Y),   so   dL/dA = G * Y * (1 - Y).
-
-    Computed by tanh, which has no exponential that could overflow.
-    """
+    """Y = 1 / (1 + e^-A).   dY/dA = e^-A / (1 + e^-A)^2 = Y (1 - Y),   so   dL/dA = G * Y * (1 - Y)."""
     Y = sigmoid_of(a.data)
 
     def backward(G):
@@ -33,8 +30,13 @@ def sigmoid(a: Tensor) -> Tensor:
 
 
 def sigmoid_of(A: Array) -> Array:
-    """The sigmoid of an array, without a tape."""
-    return 0.5 * array_module(A).tanh(0.5 * A) + 0.5
+    """The sigmoid of an array, without a tape; accurate to the last digits for any A.
+
+    With E = e^-|A|, which cannot overflow, it is 1 / (1 + E) for A >= 0 and e^A / (e^A + 1) = E / (1 + E) below.
+    """
+    xp = array_module(A)
+    E = xp.exp(-xp.abs(A))
+    return xp.maximum(E, A >= 0) / (1 + E)  # E <= 1, so the maximum with True is 1, and with False it is E
 
 
 def relu(a: Tensor) -> Tensor:

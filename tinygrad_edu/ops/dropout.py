@@ -26,6 +26,8 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
         raise ValueError(f"dropout: p is the probability of dropping an element, 0 <= p < 1; got {p}")
     if p == 0:
         return x
+    if not hasattr(rng, "bytes"):
+        raise TypeError(f"dropout: rng must be a numpy.random.Generator, such as default_rng(seed); got {rng!r:.80}")
     M = dropout_mask(x.data.shape, p, rng, like=x.data)
 
     def backward(G):

@@ -17,8 +17,8 @@ def operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     """`a` and `b` as tensors that `op` can combine.
 
     A number, a list or an array beside a tensor takes the tensor's floating dtype, so that `x * 2.0` or
-    `x * np.float64(2)` stays float32. Two tensors must agree in dtype and device, and their shapes must broadcast;
-    otherwise TypeError or ValueError names both.
+    `x * np.float64(2)` stays float32, and so does a tensor of whole numbers. Two floating tensors must agree in dtype,
+    any two in device, and their shapes must broadcast; otherwise TypeError or ValueError names both.
     """
     if not isinstance(a, Tensor):
         a = constant(op, a, b) if isinstance(b, Tensor) else Tensor(a)
@@ -26,6 +26,7 @@ def operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
         b = constant(op, b, a)
     A, B = a.data, b.data
     if A.dtype is not B.dtype or type(A) is not type(B):
+        a, b = _float_beside_float(a, b), _float_beside_float(b, a)
         check_same_kind(op, a, b)
     if A.shape != B.shape:
         _check_broadcast(op, A.shape, B.shape)
@@ -44,6 +45,11 @@ def constant(op: str, value: Any, like: Tensor) -> Tensor:
     value = Tensor(value).data  # refuses strings and objects
     dtype = like.dtype if like.dtype.kind == "f" else value.dtype
     return Tensor(xp.asarray(value, dtype=dtype))
+
+
+def _float_beside_float(x: Tensor, other: Tensor) -> Tensor:
+    """Whole numbers and booleans beside a floating tensor take its dtype; they have no gradient to lose."""
+    return Tensor(x.data.astype(other.dtype)) if x.dtype.kind in "iub" and other.dtype.kind == "f" else x
 
 
 def check_same_kind(op: str, *tensors: Tensor) -> None:
