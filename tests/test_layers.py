@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "data": "",
     "plots": "",
     "training": "checkpoint schedule nn optim data ops tensor backend",
-    "__init__": "nn ops optim tensor backend",
+    "memory": "",
+    "__init__": "nn ops optim tensor memory backend",
 }
 # Who alone may import a library that is optional or slow to load.
 LIBRARIES = {

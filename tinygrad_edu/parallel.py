@@ -44,11 +44,11 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     like : array
         What is worked on. On a GPU everything is one part: a GPU is parallel by itself.
     """
-    count = max(1, min(MOST_PARTS, n // max(1, smallest))) if array_module(like) is np else 1
+    count = min(MOST_PARTS, n // max(1, smallest)) if array_module(like) is np else 1
+    if count <= 1:
+        return [work(0, n)]
     bounds = [n * i // count for i in range(count + 1)]
     parts = list(itertools.pairwise(bounds))
-    if count == 1:
-        return [work(*parts[0])]
     workers = _workers()
     if workers == 1:
         return [work(*part) for part in parts]

@@ -38,6 +38,8 @@ def constant(op: str, value: Any, like: Tensor) -> Tensor:
     xp = array_module(like.data)
     if type(value) in (float, int) and like.dtype.kind == "f":  # the frequent case, x * 2.0, without the detours
         return Tensor(xp.asarray(value, dtype=like.dtype))
+    if type(value) is type(like.data) and value.dtype is like.dtype:  # nothing to convert
+        return Tensor(value)
     if is_array(value) and device_of(value) != like.device:
         raise TypeError(
             f"{op}: operands on different devices, {device_of(value)!r} and {like.device!r}; move one with .to(device)"

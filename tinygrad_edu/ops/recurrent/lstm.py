@@ -99,9 +99,10 @@ def _forward(V, S, O, states, mask):
     xp = array_module(V)
     T, H, n = O.shape
     h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
-    # sigmoid(a) = (1 + tanh(a/2)) / 2: with the columns of i, f and o halved, one tanh serves all four gates.
-    halved = S * 0.5
-    halved[:, 2 * H : 3 * H] = S[:, 2 * H : 3 * H]
+    # sigmoid(a) = 1/2 + 1/2 tanh(a/2), so all four gates are shift + scale tanh(scale a): one tanh serves them.
+    scale = xp.asarray([0.5, 0.5, 1, 0.5], dtype=S.dtype).reshape(4, 1, 1)
+    shift = 1 - scale
+    scaled = (S.reshape(-1, 4, H) * scale[:, 0]).reshape(S.shape)
     gates = xp.empty((T, 4, H, n), dtype=S.dtype)
     C = xp.empty((T + 1, H, n), dtype=S.dtype)  # c_0 ... c_T
     tanh_C = xp.empty((T, H, n), dtype=S.dtype)
@@ -109,11 +110,10 @@ def _forward(V, S, O, states, mask):
     scratch = xp.empty_like(C[0])
     for t in range(T):
         A = gates[t]
-        xp.matmul(halved.T, V[t], out=A.reshape(4 * H, n))
+        xp.matmul(scaled.T, V[t], out=A.reshape(4 * H, n))
         xp.tanh(A, out=A)
-        for sigmoids in (A[:2], A[3]):
-            sigmoids *= 0.5
-            sigmoids += 0.5
+        A *= scale
+        A += shift
         i, f, g, o = A
         xp.multiply(f, C[t], out=C[t + 1])
         C[t + 1] += xp.multiply(i, g, out=scratch)
@@ -128,6 +128,7 @@ def _forward(V, S, O, states, mask):
         dc = xp.zeros((H, n), dtype=S.dtype) if G_last[1] is None else G_last[1].copy()  # to be updated in place
         dA, slopes, scratch, product = (xp.empty_like(a) for a in (gates[0], gates[0], C[0], S))
         dV = xp.empty_like(V[0])
+        steepest = scale * scale  # the slopes at 0
         for t in reversed(range(T)):
             i, f, g, o = gates[t]
             if G is not None:
@@ -143,11 +144,10 @@ def _forward(V, S, O, states, mask):
             xp.multiply(dc, C[t], out=dA[1])
             xp.multiply(dc, i, out=dA[2])
             xp.multiply(dh, tanh_C[t], out=dA[3])
-            # times s - s^2 for the sigmoids, 1 - g^2 for the tanh
-            xp.multiply(gates[t], gates[t], out=slopes)
-            xp.subtract(gates[t, :2], slopes[:2], out=slopes[:2])
-            xp.subtract(1, slopes[2], out=slopes[2])
-            xp.subtract(o, slopes[3], out=slopes[3])
+            # times the slopes: s (1 - s) = 1/4 - (s - 1/2)^2 for a sigmoid, 1 - g^2 for tanh
+            xp.subtract(gates[t], shift, out=slopes)
+            slopes *= slopes
+            xp.subtract(steepest, slopes, out=slopes)
             dA *= slopes
             dc *= f
             rows = dA.reshape(4 * H, n)

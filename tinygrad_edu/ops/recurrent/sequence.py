@@ -67,11 +67,9 @@ def run_sequence(
     X = x.data
     xp = array_module(X)
     h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
-    O = xp.empty((T, H, N), dtype=X.dtype)
-    last = [xp.empty((H, N), dtype=X.dtype) for _ in states]  # filled part by part
     backwards = {}  # where a part starts -> its backward
 
-    def forward_part(start: int, stop: int) -> None:
+    def forward_part(start: int, stop: int) -> tuple[Array, ...]:
         part = slice(start, stop)
         V = xp.empty((T, len(S), stop - start), dtype=X.dtype)
         V[:, :D] = X[part].transpose(1, 2, 0)
@@ -81,41 +79,40 @@ def run_sequence(
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
         V[0, h:] = initial[0] if mask is None else initial[0] * mask
-        finals, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
-        for whole, final in zip(last, finals):
-            whole[:, part] = final
+        O = xp.empty((T, H, stop - start), dtype=X.dtype)
+        finals, backwards[start] = forward(V, S, O, initial, mask)
+        return O, *finals
 
     smallest = max(PART_COLUMNS, PART_WORK // (T * S.size))
-    in_parts(forward_part, N, smallest, X)
+    O, *last = _joined(in_parts(forward_part, N, smallest, X))  # (T, H, N), then (H, N) each
 
     want_weights = W.requires_grad or U.requires_grad or b.requires_grad
     want_states = any(state.requires_grad for state in given)
 
     def backward(Gs: list[Array | None]) -> tuple[Array | None, ...]:
         G, *G_last = (None if G is None else G.T for G in Gs)  # (H, T, N), then (H, N) each
-        dX = xp.empty((T, D, N), dtype=X.dtype) if x.requires_grad else None
-        d_states = [xp.empty_like(whole) for whole in last]
 
-        def backward_part(start: int, stop: int) -> Array:
+        def backward_part(start: int, stop: int) -> tuple[Array, ...]:
             part = slice(start, stop)
+            dX = xp.empty((T, D, stop - start), dtype=X.dtype) if x.requires_grad else None
             dS, d_initial = backwards[start](
                 None if G is None else G.swapaxes(0, 1)[:, :, part],
                 [None if g is None else g[:, part] for g in G_last],
-                None if dX is None else dX[:, :, part],
+                dX,
                 want_weights,
                 want_states,
             )
-            for whole, d in zip(d_states, d_initial):
-                whole[:, part] = d
-            return dS
+            return dS, [dX] if dX is not None else [], d_initial if want_states else []
 
-        dS, *others = in_parts(backward_part, N, smallest, X)
+        (dS, *others), d_inputs, d_initials = zip(*in_parts(backward_part, N, smallest, X))
         for other in others:
             dS += other
+        dX = _joined(d_inputs)[0].transpose(2, 0, 1) if x.requires_grad else None
         if dX is not None and input_mask is not None:
-            dX *= input_mask.T
+            dX *= input_mask[:, None]
+        d_states = _joined(d_initials) if want_states else [None for _ in states]
         return (
-            None if dX is None else dX.transpose(2, 0, 1),
+            dX,
             dS[:D] if W.requires_grad else None,
             dS[h:] if U.requires_grad else None,
             dS[D:h].reshape(b.shape) if b.requires_grad else None,
@@ -124,6 +121,13 @@ def run_sequence(
 
     backward.__qualname__ = op  # what a tensor of ours shows as its operation
     return record_many((O.transpose(2, 0, 1), *(whole.T for whole in last)), (x, W, U, b, *given), backward)
+
+
+def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
+    """What the parts returned, each array put together with its counterparts along the batch, the last axis."""
+    if len(parts) == 1:
+        return list(parts[0])
+    return [array_module(pieces[0]).concatenate(pieces, axis=-1) for pieces in zip(*parts)]
 
 
 def _check(

@@ -1,0 +1,31 @@
+"""Freed memory is kept, so that the next training step need not fetch it again."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tinygrad_edu.memory import keep_freed_memory
+
+PROGRAM = """
+import resource, sys
+import numpy as np
+if sys.argv[1] == "ours":
+    import tinygrad_edu
+def step():
+    a, b = np.ones(2**21, np.float32), np.ones(2**21, np.float32)
+    return float((a * b)[0])
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
+"""
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="malloc is not glibc's")
+def test_a_step_meets_no_page_faults_for_memory_that_the_last_one_freed():
+    def faults(which):
+        return float(subprocess.run([sys.executable, "-c", PROGRAM, which], capture_output=True, check=True).stdout)
+
+    assert faults("ours") < 100
