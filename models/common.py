@@ -82,6 +82,10 @@ class Run:
         self.device = resolve_device(options.device)
         self.epochs = options.epochs or (options.quick_epochs if options.quick else options.default_epochs)
         self.out = options.out
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of training
+        except OSError as error:
+            raise ValueError(f"--out {self.out}: cannot make this folder ({error.strerror}); name another") from None
         self.history = History()
         self.started = time.perf_counter()
         if options.seed < 0:
@@ -113,6 +117,8 @@ class Run:
         if self.options.resume is not None:
             path = Path(self.options.resume) if self.options.resume else self.out / "checkpoint.safetensors"
             facts = load_checkpoint(path, model, optimizer)
+            if facts["run"] != self.identity():
+                raise ValueError(f"--resume: {path} is of another run, {facts['run']}; this one is {self.identity()}")
             self.history.epochs = facts["epochs"]
             self.weight_rng.bit_generator.state, self.rng.bit_generator.state = facts["generators"]
             print(f"resumed from {path} after {len(self.history.epochs)} epochs")
@@ -125,7 +131,7 @@ class Run:
             print(describe(history.epochs[-1]), flush=True)
             self.save_metrics({})
             generators = [self.weight_rng.bit_generator.state, self.rng.bit_generator.state]
-            facts = {"epochs": history.epochs, "generators": generators}
+            facts = {"epochs": history.epochs, "generators": generators, "run": self.identity()}
             save_checkpoint(self.out / "checkpoint.safetensors", model, optimizer, facts)
 
         options = {"history": self.history, "progress": self.progress, **options}
@@ -134,9 +140,21 @@ class Run:
             save(self.history)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)
+        if self.history.interrupted:
+            self.go_back(model, optimizer)
+        return self.history
+
+    def go_back(self, model: Module, optimizer: Optimizer) -> None:
+        """After Ctrl-C in the middle of an epoch: weights and figures of the last checkpoint, which belong together."""
         if not self.history.epochs:
             raise KeyboardInterrupt  # nothing was reached that could be evaluated
-        return self.history
+        path = self.out / "checkpoint.safetensors"
+        self.history.epochs = load_checkpoint(path, model, optimizer)["epochs"]
+        print(f"evaluating what was reached after {len(self.history.epochs)} epochs", flush=True)
+
+    def identity(self) -> dict[str, Any]:
+        """What a run must share with the one that it resumes."""
+        return {"model": self.options.model, "seed": self.options.seed, "data": self.data["name"]}
 
     def record_epoch(self, epoch: int, **figures: float) -> None:
         """For a script with a loop of its own: note an epoch's figures, print them and write the metrics."""
@@ -159,12 +177,15 @@ class Run:
             save_weights(self.out / "weights.safetensors", model, facts)
         if self.synthetic:  # a figure of the report says nothing about generated data
             report = [(figure, "- (stand-in data)", measured) for figure, _, measured in report]
-        if self.epochs < self.options.default_epochs:  # the report's run was longer
-            after = f", after {self.epochs} of {self.options.default_epochs} epochs"
-            report = [(figure + after, known, measured) for figure, known, measured in report]
+        trained = len(self.history.epochs)
+        if trained < self.options.default_epochs:  # the report's run was longer
+            after = f", after {trained} of {self.options.default_epochs} epochs"
+            report = [(name if "epoch" in name else name + after, known, measured) for name, known, measured in report]
         self.save_metrics(final, table=report, seconds=round(time.perf_counter() - self.started, 1))
         print(f"results in {self.out}{os.sep}")
         print_table(("figure", "report", "measured"), report)
+        if self.history.interrupted:
+            raise KeyboardInterrupt  # the exit status says so, and the tour ends as well
         return final
 
     def save_metrics(self, final: Figures, **facts: Any) -> None:

@@ -99,7 +99,7 @@ def measure(probabilities, labels, part):
 
 @script
 def main(arguments=None):
-    parser = flags(__doc__, "mini_alexnet", epochs=10, quick_epochs=2)
+    parser = flags(__doc__, "mini_alexnet", epochs=10, quick_epochs=3)
     parser.add_argument("--variant", choices=VARIANTS, default="plain", help="which network (plain)")
     parser.add_argument(
         "--schedule", choices=("constant", "cosine"), help="of the learning rate (cosine; plain: constant, as reported)"
@@ -110,7 +110,7 @@ def main(arguments=None):
     run = Run(options, data.name, data.source, options.variant)
 
     # The last fifth of the training images is the validation set; slices are views, they cost no memory.
-    share = 5 if options.quick else 1  # a fifth of the images, to see it work
+    share = 5 if options.quick and not run.synthetic else 1  # a fifth of the images, to see it work
     count = len(data.train_labels)
     train, validation, test = (
         (images[part], labels[part])

@@ -334,10 +334,10 @@ def test_steep_and_curved_functions_are_no_kinks():
 
 def test_inputs_that_cannot_be_checked_are_refused_with_a_reason():
     for x in (X.astype(np.float32), Tensor(X.astype(np.float32))):
-        with pytest.raises(TypeError, match=r"input 0 must be a float64 array, got float32.*too few digits"):
+        with pytest.raises(TypeError, match=r"input 0 .*must be.* of float64, got \w+ of float32.*too few digits"):
             gradcheck(ops.exp, x)
     for x in ([1.0, 2.0], 1.0):
-        with pytest.raises(TypeError, match=r"must be a float64 array, got (list|float)"):
+        with pytest.raises(TypeError, match=r"must be an array or tensor of float64, got (list|float)"):
             gradcheck(ops.exp, x)
     with pytest.raises(ValueError, match="input 0 overlaps with itself"):
         gradcheck(ops.exp, np.broadcast_to(X[0], (3, 4)))

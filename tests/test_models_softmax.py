@@ -9,7 +9,7 @@ import pytest
 
 from models import __main__ as tour
 from models import softmax_by_hand, softmax_regression
-from tinygrad_edu import Tensor, ops
+from tinygrad_edu import Tensor, ops, optim
 from tinygrad_edu.data import batches, load_mnist
 
 REAL_DATA = os.environ.get("TINYGRAD_EDU_DATA")
@@ -141,3 +141,48 @@ def test_the_hand_derived_script_needs_no_autograd():
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
     allowed = ("from __future__", "import sys", "import numpy", "from models.common", "from tinygrad_edu import plots")
     assert all(line.startswith((*allowed, "from tinygrad_edu.data")) for line in imports)
+
+
+def interrupt_after(steps, monkeypatch):
+    """Ctrl-C in the middle of training, after so many steps of the optimiser."""
+    count = iter(range(steps))
+    step = optim.SGD.step
+
+    def interrupted(self):
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        step(self)
+
+    monkeypatch.setattr(optim.SGD, "step", interrupted)
+
+
+def test_ctrl_c_keeps_weights_and_figures_that_belong_together_and_exits_with_130(tmp_path, monkeypatch, capsys):
+    _, whole = run(softmax_regression, tmp_path / "whole", "--data", "synthetic", "--epochs", "2")
+    interrupt_after(2 * 60 + 30, monkeypatch)  # 60 batches an epoch
+    status, metrics = run(softmax_regression, tmp_path / "part", "--data", "synthetic", "--epochs", "9")
+    assert status == 130
+    assert metrics["epochs"] == whole["epochs"]
+    assert (tmp_path / "part/weights.safetensors").read_bytes() == (tmp_path / "whole/weights.safetensors").read_bytes()
+    assert "interrupted in epoch 2" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_tour(tmp_path, monkeypatch, capsys):
+    interrupt_after(90, monkeypatch)
+    names = ["softmax_regression", "softmax_by_hand"]
+    assert tour.main([*names, "--data", "synthetic", "--no-progress", "--out", str(tmp_path)]) == 130
+    assert "2/2" not in capsys.readouterr().out
+
+
+def test_resuming_another_run_is_refused(tmp_path, capsys):
+    run(softmax_regression, tmp_path, "--data", "synthetic", "--epochs", "1")
+    status, _ = run(softmax_regression, tmp_path, "--data", "synthetic", "--epochs", "2", "--resume", "--seed", "5")
+    assert status == 2
+    assert "another run" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_written_are_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert softmax_regression.main(["--data", "synthetic", "--out", str(tmp_path / "file")]) == 2
+    output = capsys.readouterr()
+    assert "--out" in output.err
+    assert "epoch" not in output.out

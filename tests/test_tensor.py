@@ -720,3 +720,11 @@ def test_with_the_collector_off_1000_training_steps_leave_as_much_as_10():
         assert gc.collect() == 0  # no cycles of ours, nor of anybody
     finally:
         gc.enable()
+
+
+def test_a_backward_that_forgot_its_tuple_is_noticed():
+    x = Tensor(np.ones((3, 4)), requires_grad=True)
+    y = record(x.data * 2, (x,), lambda G: G * 2)  # not (G * 2,): its rows would pass for the inputs' gradients
+    with pytest.raises(RuntimeError, match=r"shape \(4,\) for an x of shape \(3, 4\)"):
+        y.backward(np.ones((3, 4)))
+    assert x.grad is None

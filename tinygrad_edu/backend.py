@@ -62,7 +62,7 @@ def import_cupy() -> Any:
     except Exception as error:  # a CuPy that does not match its driver fails with more than ImportError
         raise DeviceError(
             f"device 'cuda' needs CuPy, which could not be imported ({error}). Install the extra that fits your "
-            "driver, pip install 'tinygrad-edu[cuda13]' or 'tinygrad-edu[cuda12]', or use device 'cpu'"
+            "driver, pip install -e '.[cuda13]' or '.[cuda12]', or use device 'cpu'"
         ) from error
     try:
         cupy.cuda.Device(0).compute_capability  # noqa: B018  (asks the driver, and fails where there is no GPU)

@@ -46,9 +46,9 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
-        raise CheckpointError(f"there is no file of weights {path}; train first, or check the path") from None
+        raise CheckpointError(f"there is no file {path} with weights; train first, or check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); delete it and train again") from None
+        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); is it the right one?") from None
 
 
 def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, facts: dict[str, Any]) -> None:
@@ -78,6 +78,9 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(temporary)
+        umask = os.umask(0)  # it can only be read by setting it
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # like any new file; safetensors makes its own readable to nobody else
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,8 +8,7 @@ rule once per tensor:
     dL/dx  =  sum over all results y computed from x of  (dL/dy) (dy/dx).
 
 The order of the walk needs no search: a tensor gets a serial number at birth, and inputs are born before outputs.
-Visiting the youngest first guarantees that dL/dy is complete before it is passed on.
-"""
+Visiting the youngest first guarantees that dL/dy is complete before it is passed on."""
 
 from __future__ import annotations
 
@@ -138,6 +137,8 @@ class Tensor:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
             if tensor._backward is None:
+                if G.shape != tensor.data.shape:
+                    raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {tensor.shape}")
                 leaves.append((tensor, G if tensor in private else G.copy()))
                 continue
             for x, g in zip(tensor._inputs, tensor._backward(G)):
@@ -155,7 +156,7 @@ class Tensor:
                     private.add(x)
             if not retain_graph:
                 tensor._backward, tensor._inputs = _released, ()
-        for leaf, G in leaves:  # at the very end, so that an error on the way leaves no half of a gradient behind
+        for leaf, G in leaves:  # at the very end, so that an error on the way leaves no half a gradient behind
             # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
             leaf.grad = as_array(G if leaf.grad is None else leaf.grad + G)
 

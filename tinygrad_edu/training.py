@@ -36,10 +36,13 @@ class History:
         One for each epoch: `{"epoch": 0, "train_loss": ..., ...}`.
     stopped : str
         Why training ended before its last epoch ("" if it did not).
+    interrupted : bool
+        Whether that was Ctrl-C; then the weights have gone on into an epoch that is not in the history.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = ""
+    interrupted: bool = False
 
     def __getitem__(self, name: str) -> list[float]:
         """One figure over all epochs, NaN where an epoch did not measure it."""
@@ -125,7 +128,8 @@ def fit(
                 history.stopped = f"{monitor} did not improve for {patience} epochs"
                 break
     except KeyboardInterrupt:
-        history.stopped = f"interrupted in epoch {len(history.epochs) + 1}"
+        history.stopped = f"interrupted in epoch {len(history.epochs)}"
+        history.interrupted = True
     return history
 
 

@@ -1,7 +1,7 @@
 """Generated pictures in ten classes: an honest stand-in where CIFAR-10 cannot be had.
 
-Each picture shows a shape in one random colour on another, of random size and place, with noise. What tells the
-classes apart is the shape alone, which takes a convolution to see: the colours say nothing.
+Each picture shows a bright shape in a random colour on a dark ground, of random size and place, with noise. What tells
+the classes apart is the shape alone, which takes a convolution to see: the colours say nothing.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ def _draw(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]
 def _paint(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Pictures (N, 32, 32, 3) of shapes with these labels (N,)."""
     N = len(labels)
-    radius = rng.uniform(6, 12, size=(N, 1, 1))
-    centre = rng.uniform(12, 20, size=(2, N, 1, 1))
+    radius = rng.uniform(7, 12, size=(N, 1, 1))
+    centre = rng.uniform(13, 19, size=(2, N, 1, 1))
     y, x = np.indices((SIZE, SIZE)) + 0.5
     u, v = (x - centre[0]) / radius, (y - centre[1]) / radius  # (N, 32, 32): the shape is where both are within -1..1
     inside = np.empty((N, SIZE, SIZE), bool)
@@ -51,7 +51,7 @@ def _paint(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         chosen = labels == label
         inside[chosen] = _shape(label, u[chosen], v[chosen])
     figure, ground = _colours(N, rng)
-    pictures = np.where(inside[..., None], figure, ground) + rng.normal(0, 25, size=(N, SIZE, SIZE, 3))
+    pictures = np.where(inside[..., None], figure, ground) + rng.normal(0, 40, size=(N, SIZE, SIZE, 3))
     return np.clip(pictures, 0, 255).astype(np.uint8)
 
 
@@ -74,8 +74,6 @@ def _shape(label: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _colours(N: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two colours (N, 1, 1, 3) for every picture, at least 70 apart in brightness, either one the brighter."""
-    dark = rng.uniform(0, 150, size=(N, 1, 1, 3))
-    bright = dark + rng.uniform(70, 105, size=(N, 1, 1, 3))
-    swap = rng.random((N, 1, 1, 1)) < 0.5
-    return np.where(swap, dark, bright), np.where(swap, bright, dark)
+    """A bright and a dark colour (N, 1, 1, 3) for every picture, at least 100 apart in each channel."""
+    dark = rng.uniform(0, 60, size=(N, 1, 1, 3))
+    return dark + rng.uniform(100, 195, size=(N, 1, 1, 3)), dark

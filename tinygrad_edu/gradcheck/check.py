@@ -58,8 +58,8 @@ def gradcheck(
     inputs : arrays or tensors, float64
         Where to check. They are copied.
     parameters : tensors, float64
-        Further tensors that `f` uses, such as `module.parameters()`. Their values are changed while the check runs
-        and restored; their `.grad` is reset.
+        Further tensors that `f` uses, such as `module.astype('float64').parameters()`. Their values are changed while
+        the check runs, and restored; their `.grad` is reset.
     seed : int
         For the random gradients v and directions u.
     rtol : float
@@ -211,8 +211,9 @@ def _float64(i: int, x: Any) -> np.ndarray:
     data = x.data if isinstance(x, Tensor) else x
     if not isinstance(data, np.ndarray) or data.dtype != np.float64:
         raise TypeError(
-            f"gradcheck: input {i} must be a float64 array, got {getattr(data, 'dtype', type(data).__name__)}; "
-            "float32 has too few digits for difference quotients"
+            f"gradcheck: input {i} (parameters count on) must be an array or tensor of float64, got "
+            f"{type(x).__name__} of {getattr(data, 'dtype', 'no dtype')}; float32 has too few digits for difference "
+            "quotients, x.astype('float64') has enough"
         )
     return data
 

@@ -100,6 +100,13 @@ class Module:
             tensor.grad = None
         return self
 
+    def astype(self, dtype: Any) -> Self:
+        """Give all parameters and buffers another floating dtype, in place: float64 for `gradcheck`."""
+        for _, tensor in self.named_tensors():
+            tensor.data = tensor.data.astype(dtype)
+            tensor.grad = None
+        return self
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """Name -> values of all parameters and buffers, as NumPy copies that later training leaves alone."""
         return {name: np.array(to_numpy(tensor.data)) for name, tensor in self.named_tensors()}

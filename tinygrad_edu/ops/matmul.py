@@ -46,11 +46,11 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
                                                dL/db[m] = sum_n G[n,m]: the bias was added to every row
     """
     inputs = (x, W) if b is None else (x, W, b)
+    check_same_kind("linear", *inputs)
     if W.data.ndim != 2 or x.data.ndim == 0 or x.shape[-1] != W.shape[0]:
         raise ValueError(f"linear: expected x (..., D) and W (D, M); got x {x.shape} and W {W.shape}")
     if b is not None and b.shape != W.shape[1:]:
         raise ValueError(f"linear: expected a bias of shape {W.shape[1:]} for W {W.shape}; got {b.shape}")
-    check_same_kind("linear", *inputs)
     X, K, M = x.data, W.data, W.shape[1]
     rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])  # (N, D)
     Y = product(rows, K)

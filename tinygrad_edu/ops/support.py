@@ -55,7 +55,10 @@ def _float_beside_float(x: Tensor, other: Tensor) -> Tensor:
 
 
 def check_same_kind(op: str, *tensors: Tensor) -> None:
-    """TypeError unless all tensors are on one device and of one dtype."""
+    """TypeError unless all are tensors, on one device and of one dtype."""
+    for x in tensors:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__}; wrap it: Tensor(x)")
     first = tensors[0]
     for other in tensors[1:]:
         if other.device != first.device:
