@@ -56,18 +56,19 @@ def _float_beside_float(x: Tensor, other: Tensor) -> Tensor:
 
 def check_same_kind(op: str, *tensors: Tensor) -> None:
     """TypeError unless all are tensors, on one device and of one dtype."""
+    first = tensors[0]
     for x in tensors:
         if not isinstance(x, Tensor):
             raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__}; wrap it: Tensor(x)")
-    first = tensors[0]
-    for other in tensors[1:]:
-        if other.device != first.device:
+        if x.data.dtype is first.data.dtype and type(x.data) is type(first.data):
+            continue
+        if x.device != first.device:
             raise TypeError(
-                f"{op}: operands on different devices, {first.device!r} and {other.device!r}; move one with .to(device)"
+                f"{op}: operands on different devices, {first.device!r} and {x.device!r}; move one with .to(device)"
             )
-        if other.dtype != first.dtype:
+        if x.dtype != first.dtype:
             raise TypeError(
-                f"{op}: operands of different dtypes, {first.dtype} and {other.dtype}; convert one with .astype(dtype)"
+                f"{op}: operands of different dtypes, {first.dtype} and {x.dtype}; convert one with .astype(dtype)"
             )
 
 
