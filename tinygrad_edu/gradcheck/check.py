@@ -142,7 +142,7 @@ class _Comparison:
         suspicious = gap > 1e-3 * (np.abs(right) + np.abs(left)) + 1e-5 * np.abs(self.values).max(initial=0.0)
         if np.any(suspicious):
             # The slopes of a smooth function approach each other in proportion to h, those at a kink do not (or do
-            # so at once, when the smaller step no longer reaches it).
+            # so at once, when the smaller step no longer reaches it). Expected for a smooth one: a ratio of 1/8.
             closer_right, closer_left = quotients(STEP / 8)
             ratio = np.abs(closer_right - closer_left) / np.where(suspicious, gap, 1.0)
             if np.any(suspicious & ((ratio < 0.06) | (ratio > 0.25))):
@@ -192,17 +192,17 @@ class _Comparison:
         floor = 1e-3 * max(np.abs(self.values).max(initial=0.0), np.abs(numeric).max())
         relative = error / np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floor or 1.0)
         relative = np.where(np.isnan(relative), np.inf, relative)
-        at = np.unravel_index(np.argmax(relative), relative.shape)
-        if relative[at] > self.rtol:
-            index = ", ".join(str(int(k)) for k in at)
+        worst = np.unravel_index(np.argmax(relative), relative.shape)
+        if relative[worst] > self.rtol:
+            index = ", ".join(str(int(k)) for k in worst)
             raise GradientError(
                 f"rule 'equal': {self.at.name}, {self.at.leaf_name(i)} of shape {self.leaves[i].shape}: "
                 f"{int((relative > self.rtol).sum())} of {relative.size} derivatives are wrong\n"
                 f"  worst at ({index})  [{axes}]\n"
-                f"  analytic        {analytic[at]: .12e}   (the backward)\n"
-                f"  numeric         {numeric[at]: .12e}   (central differences)\n"
-                f"  absolute error  {error[at]: .3e}\n"
-                f"  relative error  {relative[at]: .3e}   (allowed {self.rtol:g})"
+                f"  analytic        {analytic[worst]: .12e}   (the backward)\n"
+                f"  numeric         {numeric[worst]: .12e}   (central differences)\n"
+                f"  absolute error  {error[worst]: .3e}\n"
+                f"  relative error  {relative[worst]: .3e}   (allowed {self.rtol:g})"
             )
         return float(error.max()), float(relative.max())
 

@@ -30,6 +30,8 @@ class Evaluation:
         self.leaf_values = [leaf.data.copy() for leaf in leaves]
         self.outputs = self.call()
         self.values = flat([out.data for out in self.outputs])
+        if not np.isfinite(self.values).all():
+            raise ValueError(f"gradcheck: {self.name} is not finite at these inputs; there is no derivative to compare")
         self.V = [rng.normal(size=out.shape) for out in self.outputs]
 
     def call(self) -> tuple[Tensor, ...]:

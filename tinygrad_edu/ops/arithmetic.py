@@ -98,6 +98,7 @@ def pow(a: Operand, b: Operand) -> Tensor:
 
 
 def _power(a: Tensor, p: float) -> Tensor:
+    """A^p for a plain number p. The derivative of A^0 is 0, where 0 * A^-1 would be NaN at A = 0."""
     A = a.data
 
     def backward(G):
@@ -220,10 +221,10 @@ def clip(a: Tensor, low: float | Array | None, high: float | Array | None) -> Te
     Y = A
     if low is not None:
         low = constant("clip", low, a).data
-        Y, inside = xp.maximum(Y, low), inside & (low <= A)
+        Y, inside = xp.maximum(Y, low), inside & (A >= low)
     if high is not None:
         high = constant("clip", high, a).data
-        Y, inside = xp.minimum(Y, high), inside & (high >= A)
+        Y, inside = xp.minimum(Y, high), inside & (A <= high)
 
     def backward(G):
         return (unbroadcast(G * inside, A.shape),)

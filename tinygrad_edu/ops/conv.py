@@ -60,6 +60,7 @@ def im2col(X: Array, size: Pair, stride: Pair = 1, padding: Padding = "valid") -
     array (N*OH*OW, KH*KW*C)
         A new array, of X's dtype.
     """
+    # The copy is for windows of a single pixel, where there is nothing to collect and the reshape copies nothing.
     return _columns(X, find_windows("im2col", X.shape, size, stride, padding)).copy()
 
 
