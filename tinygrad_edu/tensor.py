@@ -130,7 +130,7 @@ class Tensor:
         missing; TypeError or ValueError when the gradient is on another device, or of another shape or dtype.
         """
         gradients = {self: self._initial_gradient(gradient)}  # dL/d(tensor), of all tensors reached and not yet left
-        reached = [(-self._serial, self)]  # the same tensors as a heap, whose first is the youngest
+        reached = [(self._serial, self)]  # the same tensors as a heap, whose first is the youngest
         private: set[Tensor] = set()  # those whose entry in `gradients` is an array that nobody else holds
         leaves = []
         while reached:
@@ -146,7 +146,7 @@ class Tensor:
                     continue
                 if x not in gradients:
                     gradients[x] = g
-                    heappush(reached, (-x._serial, x))
+                    heappush(reached, (x._serial, x))
                     if g is not G and g.base is None:  # neither the array we passed in nor a view of one
                         private.add(x)
                 elif x in private:
@@ -254,5 +254,5 @@ def _released(G: Array) -> Sequence[Array | None]:
 
 
 _mode = _Mode()
-_next_serial = itertools.count().__next__
+_next_serial = itertools.count(0, -1).__next__  # downwards: a heap gives its smallest, and we want the youngest
 _new_tensor, _ndarray = object.__new__, np.ndarray  # names that need no look-up in a module

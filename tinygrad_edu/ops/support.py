@@ -20,10 +20,9 @@ def operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     `x * np.float64(2)` stays float32, and so does a tensor of whole numbers. Two floating tensors must agree in dtype,
     any two in device, and their shapes must broadcast; otherwise TypeError or ValueError names both.
     """
-    if not isinstance(a, Tensor):
-        a = constant(op, a, b) if isinstance(b, Tensor) else Tensor(a)
-    if not isinstance(b, Tensor):
-        b = constant(op, b, a)
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        a = a if isinstance(a, Tensor) else constant(op, a, b) if isinstance(b, Tensor) else Tensor(a)
+        b = b if isinstance(b, Tensor) else constant(op, b, a)
     A, B = a.data, b.data
     if A.dtype is not B.dtype or type(A) is not type(B):
         a, b = _float_beside_float(a, b), _float_beside_float(b, a)
