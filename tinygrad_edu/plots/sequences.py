@@ -105,7 +105,7 @@ def clipping(
             left.plot(np.asarray(losses[name]), **line)
             right.plot(np.asarray(norms[name]), **line)
         left.set(xlabel="training step", ylabel="loss", yscale="log", title="loss")
-        right.set(xlabel="training step", ylabel="norm", yscale="log", title="norm of the gradient, before clipping")
+        right.set(xlabel="training step", ylabel="norm", yscale="log", title="gradient norm before clipping")
         left.legend()
         figure.suptitle(title)
     return Path(path)
