@@ -94,16 +94,19 @@ def clipping(
 ) -> Path:
     """Draw the loss and the gradient's norm (before clipping) for every training step, with and without clipping.
 
-    Both mappings are name -> values (S,), with the same names. Raises ValueError when they differ.
+    Both mappings are name -> values (S,), with the same names. Raises ValueError when they differ. The values are drawn
+    thin, and their mean over the last ten steps over them.
     """
     if not losses or losses.keys() != norms.keys():
         raise ValueError(f"clipping: losses {sorted(losses)} and norms {sorted(norms)} must have the same names")
     with new_figure(path, PAGE_WIDTH, 3.0) as figure:
         left, right = figure.subplots(1, 2)
         for i, name in enumerate(losses):
-            line = {"color": COLOURS[i], "linestyle": DASHES[i], "label": name}
-            left.plot(np.asarray(losses[name]), **line)
-            right.plot(np.asarray(norms[name]), **line)
+            for axes, values in ((left, np.asarray(losses[name])), (right, np.asarray(norms[name]))):
+                window = min(10, len(values))
+                means = np.convolve(values, np.ones(window) / window, mode="valid")
+                axes.plot(values, color=COLOURS[i], linewidth=0.4, alpha=0.5)
+                axes.plot(window - 1 + np.arange(len(means)), means, DASHES[i], color=COLOURS[i], label=name)
         left.set(xlabel="training step", ylabel="loss", yscale="log", title="loss")
         right.set(xlabel="training step", ylabel="norm", yscale="log", title="gradient norm before clipping")
         left.legend()
