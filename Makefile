@@ -33,6 +33,7 @@ $(VENV)/created:
 
 $(VENV)/installed: pyproject.toml $(VENV)/created
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q tinygrad_edu models  # pip does this for what it copies, not for what is editable
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
