@@ -5,7 +5,7 @@ import pytest
 import reference
 
 from tinygrad_edu import Tensor, no_grad, ops, parallel
-from tinygrad_edu.ops import conv
+from tinygrad_edu.ops import conv, conv_small
 from tinygrad_edu.ops.conv import col2im, im2col
 from tinygrad_edu.ops.windows import find_windows
 
@@ -22,6 +22,7 @@ FORMS = [  # input, kernel, stride, padding
     ((1, 3, 3, 1), (2, 2, 1, 1), (1, 1), 3),
     ((2, 3, 3, 2), (2, 3, 2, 2), (1, 2), ((2, 0), (0, 1))),
     ((1, 2, 2, 1), (4, 4, 1, 1), (1, 1), 1),
+    ((1, 1, 2, 1), (2, 3, 1, 1), (2, 1), 4),  # windows and whole rows of windows that see padding alone
 ]
 
 
@@ -84,8 +85,10 @@ def test_col2im_refuses_columns_of_another_shape():
 # ---- conv2d against six loops
 
 
+@pytest.mark.parametrize("by", ["columns", "positions"])
 @pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), FORMS)
-def test_against_six_loops(shape, kernel, stride, padding):
+def test_against_six_loops(shape, kernel, stride, padding, by, monkeypatch):
+    monkeypatch.setattr(conv_small, "REAL_SHARE", {"columns": 0, "positions": 2}[by])
     x, k, b = tensors(shape, kernel, kernel[-1:])
     y = ops.conv2d(x, k, b, stride, padding)
     np.testing.assert_allclose(y.data, reference.conv2d(x.data, k.data, b.data, stride, padding), rtol=0, atol=1e-12)
@@ -123,6 +126,19 @@ def test_same_is_as_keras_defines_it(size, stride, length, before, after):
     assert windows.out == (-(-length // stride),) * 2
 
 
+@pytest.mark.parametrize(
+    ("image", "size", "stride", "padding", "real", "of"),
+    [(3, 3, 1, "same", 49, 81), (10, 3, 1, "same", 784, 900), (1, 1, 1, 0, 1, 1), (4, 3, 2, "valid", 9, 9)],
+)
+def test_small_maps_go_by_positions(image, size, stride, padding, real, of, monkeypatch):
+    """Counted by hand: with a 3 x 3 kernel, 1 + 1 of 3 positions see padding at the two ends of each axis."""
+    windows = find_windows("conv2d", (1, image, image, 1), size, stride, padding)
+    assert conv_small.is_faster(windows) == (real / of < 0.8)
+    for error in (-1e-9, 1e-9):  # so it counted just that share
+        monkeypatch.setattr(conv_small, "REAL_SHARE", real / of + error)
+        assert conv_small.is_faster(windows) == (error > 0)
+
+
 def test_float32_stays_float32():
     x, k, b = tensors((2, 5, 5, 3), (3, 3, 3, 4), (4,), dtype=np.float32)
     y = ops.conv2d(x, k, b, 2)
@@ -146,10 +162,10 @@ def test_no_history_in_evaluation():
         assert not ops.conv2d(x, k).requires_grad
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_chunks_and_threads_change_no_bit(monkeypatch, stride):
+@pytest.mark.parametrize(("image", "stride"), [(9, 1), (9, 2), (3, 1)])
+def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride):
     """A part is the same part with one thread as with two, so the sums are taken in the same order."""
-    x, k, b = tensors((40, 9, 9, 6), (3, 3, 6, 8), (8,), dtype=np.float32)
+    x, k, b = tensors((40, image, image, 6), (3, 3, 6, 8), (8,), dtype=np.float32)
 
     def run():
         for tensor in (x, k, b):
@@ -158,7 +174,7 @@ def test_chunks_and_threads_change_no_bit(monkeypatch, stride):
         y.backward(np.cos(np.arange(y.data.size, dtype=np.float32)).reshape(y.shape))
         return y.data, x.grad, k.grad, b.grad
 
-    monkeypatch.setattr(conv, "PART_FLOPS", 10_000)
+    monkeypatch.setattr(parallel, "SMALLEST_PRODUCT", 5_000)
     monkeypatch.setattr(conv, "CHUNK", 20_000)
     parallel._workers()
     results = []

@@ -61,18 +61,30 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     return [results[i % workers][i // workers] for i in range(count)]
 
 
+def smallest_part(multiplications: int) -> int:
+    """How many items are worth a part, if each takes so many multiplications in a matrix product."""
+    return 1 + SMALLEST_PRODUCT // max(1, multiplications)
+
+
 def product(A: Array, B: Array) -> Array:
-    """The matrix product A B, (N, D) and (D, M), in parts of A's rows where it is large."""
+    """The matrix product A B, (N, D) and (D, M); where it is large, in parts of A's rows or B's columns.
+
+    Of the two, whichever are more: BLAS copies the matrix that stays whole into an order of its own for every part.
+    (Two cores, D = M = 1024: for N = 128 rows, 3.4 ms by rows and 2.9 ms by columns.)
+    """
     (N, D), M = A.shape, B.shape[1]
-    smallest = 1 + SMALLEST_PRODUCT // max(1, D * M)
-    if 2 * smallest > N or array_module(A) is not np:
+    if array_module(A) is not np or 2 * SMALLEST_PRODUCT > N * D * M:
         return A @ B
     Y = np.empty((N, M), A.dtype)
 
-    def part(start: int, stop: int) -> None:
+    def rows(start: int, stop: int) -> None:
         np.matmul(A[start:stop], B, out=Y[start:stop])
 
-    in_parts(part, N, smallest, like=A)
+    def columns(start: int, stop: int) -> None:
+        np.matmul(A, B[:, start:stop], out=Y[:, start:stop])
+
+    part, n = (rows, N) if N >= M else (columns, M)
+    in_parts(part, n, smallest_part(N * D * M // n), like=A)
     return Y
 
 

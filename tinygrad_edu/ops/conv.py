@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops import conv_small
 from tinygrad_edu.ops.support import check_same_kind
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows
-from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
 CHUNK = 2**19  # numbers in the rows of P that are made at a time: 2 MB in float32
-PART_FLOPS = 40_000_000  # multiplications and additions that are worth a thread: half a millisecond
 
 
 def im2col(X: Array, size: Pair, stride: Pair = 1, padding: Padding = "valid") -> Array:
@@ -120,7 +120,7 @@ def conv2d(
 
     P is KH*KW times as large as X. It is made for a few images at a time, so that it is still in the processor's
     cache when the product reads it, and made again in the backward rather than kept. For stride 1 there is a faster way
-    to dL/dX: see `_input_gradient`.
+    to dL/dX, see `_input_gradient`; for maps so small that P is mostly padding a way without P, see `conv_small`.
 
     Parameters
     ----------
@@ -155,9 +155,7 @@ def conv2d(
     check_same_kind("conv2d", *inputs)
     windows = find_windows("conv2d", x.shape, (KH, KW), stride, padding)
     X, K = x.data, kernel.data
-    Y = _correlate(X, K, windows)
-    if bias is not None:
-        Y += bias.data
+    Y = _correlate(X, K, windows, None if bias is None else bias.data)
 
     def backward(G):
         dX = _input_gradient(G, K, windows) if x.requires_grad else None
@@ -172,8 +170,13 @@ def conv2d(
 # --- the matrix products, a few images at a time ---
 
 
-def _correlate(X: Array, K: Array, windows: Windows) -> Array:
-    """Y = P K, of shape (N, OH, OW, O)."""
+def _correlate(X: Array, K: Array, windows: Windows, b: Array | None = None) -> Array:
+    """Y = P K + b, of shape (N, OH, OW, O)."""
+    if conv_small.is_faster(windows):
+        Y = conv_small.correlate(X, K, windows)
+        if b is not None:
+            Y += b
+        return Y
     xp, (N, *_), O = array_module(X), windows.shape, K.shape[3]
     K = K.reshape(-1, O)  # (KH*KW*C, O)
     Y = xp.empty((N, *windows.out, O), X.dtype)
@@ -181,13 +184,17 @@ def _correlate(X: Array, K: Array, windows: Windows) -> Array:
     def part(start, stop):
         for chunk in _chunks(start, stop, windows):
             xp.matmul(_columns(X[chunk], windows), K, out=Y[chunk].reshape(-1, O))
+            if b is not None:
+                Y[chunk] += b
 
-    in_parts(part, N, _smallest_part(windows, O), like=X)
+    in_parts(part, N, smallest_part(windows.numbers * O), like=X)
     return Y
 
 
 def _kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
     """dL/dK = P^T G: the sum, over chunks of images, of (their rows of P)^T (their rows of G)."""
+    if conv_small.is_faster(windows):
+        return conv_small.kernel_gradient(G, X, windows)
     (N, _, _, C), O = windows.shape, G.shape[3]
 
     def part(start, stop):
@@ -197,7 +204,7 @@ def _kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
             dK += product
         return dK
 
-    dK, *others = in_parts(part, N, _smallest_part(windows, O), like=X)
+    dK, *others = in_parts(part, N, smallest_part(windows.numbers * O), like=X)
     for other in others:
         dK += other
     return dK.reshape(*windows.size, C, O)
@@ -238,7 +245,7 @@ def _input_gradient(G: Array, K: Array, windows: Windows) -> Array:
             dP = G[chunk].reshape(-1, O) @ transposed
             dX[chunk] = col2im(dP, (chunk.stop - chunk.start, *image), (KH, KW), windows.stride, windows.padding)
 
-    in_parts(part, N, _smallest_part(windows, O), like=G)
+    in_parts(part, N, smallest_part(windows.numbers * O), like=G)
     return dX
 
 
@@ -253,13 +260,6 @@ def _columns(X: Array, windows: Windows) -> Array:
 
 def _chunks(start: int, stop: int, windows: Windows) -> Iterator[slice]:
     """start..stop a few images at a time: so many that their rows of P take about two megabytes."""
-    (KH, KW), (OH, OW), C = windows.size, windows.out, windows.shape[3]
-    step = max(1, CHUNK // (OH * OW * KH * KW * C))
+    step = max(1, CHUNK // windows.numbers)
     for i in range(start, stop, step):
         yield slice(i, min(i + step, stop))
-
-
-def _smallest_part(windows: Windows, O: int) -> int:
-    """How many images are worth a thread: some 40 million multiplications and additions take half a millisecond."""
-    (KH, KW), (OH, OW), C = windows.size, windows.out, windows.shape[3]
-    return 1 + PART_FLOPS // 2 // (OH * OW * KH * KW * C * O)

@@ -56,10 +56,11 @@ def max_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Paddi
             xp.maximum(largest, pixels, out=largest)
 
     def backward(G):
-        dX = xp.zeros(X.shape, X.dtype)
+        dX = xp.empty(X.shape, X.dtype)
 
         def backward_part(start, stop):
             largest, g = Y[start:stop], G[start:stop]
+            dX[start:stop] = 0
             padded = windows.pad(X[start:stop], -xp.inf)
             d = xp.zeros(padded.shape, X.dtype) if windows.is_padded else dX[start:stop]
             unclaimed = xp.ones(g.shape, bool)  # windows whose gradient nobody has taken yet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,11 @@ class Windows:
         """(OH, OW): how many windows fit below and beside each other. A leftover at the edge belongs to none."""
         _, H, W, _ = self.padded_shape
         return (H - self.size[0]) // self.stride[0] + 1, (W - self.size[1]) // self.stride[1] + 1
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers all windows of one image hold: KH*KW*C times OH*OW."""
+        return math.prod((*self.size, *self.out, self.shape[3]))
 
     @property
     def is_padded(self) -> bool:
