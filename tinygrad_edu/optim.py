@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -126,81 +127,82 @@ class Adam(Optimizer):
         self.eps = eps
         dtype = self.parameters[0].dtype
         self.small = [i for i, p in enumerate(self.parameters) if p.data.size <= SMALL and p.dtype == dtype]
-        self.together: tuple[list[dict[str, Array]], Array, Array] = ([], None, None)
+        self.large = [i for i in range(len(self.parameters)) if i not in self.small]
+        self.small_parameters = [self.parameters[i] for i in self.small]
+        self.together: tuple[Any, ...] = (None,)  # see `end_to_end`
 
     def step(self) -> None:
         """Move every parameter that has a gradient; the small ones together."""
-        if len(self.small) < 2 or any(self.parameters[i].grad is None for i in self.small):
+        if len(self.small) < 2 or any(p.grad is None for p in self.small_parameters):
             return super().step()
         self.t += 1
-        for i, p in enumerate(self.parameters):
-            if p.grad is not None and i not in self.small:
+        for i in self.large:
+            p = self.parameters[i]
+            if p.grad is not None:
                 self.update(i, p.data, p.grad)
         self.update_together()
 
     def update(self, i: int, p: Array, g: Array) -> None:
+        xp = array_module(p)
         if not self.state[i]:
-            xp = array_module(p)
             self.state[i] = {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
-        p -= self.change(self.state[i]["m"], self.state[i]["v"], self.decay(p, g))
+        p -= self.change(self.state[i]["m"], self.state[i]["v"], self.decay(p, g), xp.empty_like(p))
 
     def decay(self, p: Array, g: Array) -> Array:
         """The gradient that the moments see."""
         return g + self.weight_decay * p if self.weight_decay else g
 
-    def change(self, m: Array, v: Array, g: Array) -> Array:
-        """Update the moments in place, and return what is to be subtracted from p."""
+    def change(self, m: Array, v: Array, g: Array, out: Array) -> Array:
+        """Update the moments in place, and return what is to be subtracted from p, in `out`."""
         xp = array_module(g)
         b1, b2 = self.betas
         s = math.sqrt(1 - b2**self.t)
         # In place, with one scratch array: on small networks the step is mostly the making of arrays.
-        scratch = (1 - b1) * g
+        xp.multiply(g, 1 - b1, out=out)
         m *= b1
-        m += scratch
-        xp.multiply(g, g, out=scratch)
-        scratch *= 1 - b2
+        m += out
+        xp.multiply(g, g, out=out)
+        out *= 1 - b2
         v *= b2
-        v += scratch
-        xp.sqrt(v, out=scratch)
-        scratch += s * self.eps
-        xp.divide(m, scratch, out=scratch)
-        scratch *= self.lr * s / (1 - b1**self.t)
-        return scratch
+        v += out
+        xp.sqrt(v, out=out)
+        out += s * self.eps
+        xp.divide(m, out, out=out)
+        out *= self.lr * s / (1 - b1**self.t)
+        return out
 
     # Each of the dozen calls above takes half a microsecond, however few its numbers. Five small parameters, laid end
-    # to end in one array, take a third of their time one by one: 17 against 55 microseconds. The results are the same
+    # to end in one array, take a third of their time one by one: 14 against 55 microseconds. The results are the same
     # to the bit.
 
     def update_together(self) -> None:
         """`update` for all small parameters, laid end to end."""
-        m, v = self.moments()
-        parameters = [self.parameters[i] for i in self.small]
-        gradients = [self.decay(p.data, p.grad).reshape(-1) for p in parameters]
-        change = self.change(m, v, array_module(m).concatenate(gradients))
-        start = 0
-        for p in parameters:
-            end = start + p.data.size
-            p.data -= change[start:end].reshape(p.data.shape)
-            start = end
+        _, m, v, change, changes = self.end_to_end()
+        gradients = [self.decay(p.data, p.grad).reshape(-1) for p in self.small_parameters]
+        self.change(m, v, array_module(m).concatenate(gradients), change)
+        for p, own in zip(self.small_parameters, changes):
+            p.data -= own
 
-    def moments(self) -> tuple[Array, Array]:
-        """m and v of the small parameters end to end. `self.state` holds views of them, parameter by parameter."""
-        state, m, v = self.together
-        if state is self.state:
-            return m, v
-        xp = array_module(self.parameters[0].data)  # the first step, or a state that was loaded
-        for i in self.small:
-            p = self.parameters[i].data
+    def end_to_end(self) -> tuple[Any, ...]:
+        """m, v and the change of all small parameters end to end, and each one's view of the change.
+
+        `self.state` holds views of m and v. It comes first in the result, to see that it was not replaced meanwhile.
+        """
+        if self.together[0] is self.state:
+            return self.together
+        parameters = [p.data for p in self.small_parameters]  # the first step, or a state that was loaded
+        xp = array_module(parameters[0])
+        for i, p in zip(self.small, parameters):
             self.state[i] = self.state[i] or {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
         m, v = (xp.concatenate([self.state[i][name].reshape(-1) for i in self.small]) for name in "mv")
-        start = 0
-        for i in self.small:
-            p = self.parameters[i].data
-            part = slice(start, start + p.size)
-            self.state[i] = {"m": m[part].reshape(p.shape), "v": v[part].reshape(p.shape)}
+        change, changes, start = xp.empty_like(m), [], 0
+        for i, p in zip(self.small, parameters):
+            m_own, v_own, own = (whole[start : start + p.size].reshape(p.shape) for whole in (m, v, change))
+            self.state[i] = {"m": m_own, "v": v_own}
+            changes.append(own)
             start += p.size
-        self.together = self.state, m, v
-        return m, v
+        self.together = self.state, m, v, change, changes
+        return self.together
 
 
 class AdamW(Adam):

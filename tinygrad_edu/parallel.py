@@ -44,9 +44,10 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     like : array
         What is worked on. On a GPU everything is one part: a GPU is parallel by itself.
     """
-    count = min(MOST_PARTS, n // max(1, smallest)) if array_module(like) is np else 1
-    if count <= 1:
+    smallest = max(1, smallest)
+    if n < 2 * smallest or array_module(like) is not np:
         return [work(0, n)]
+    count = min(MOST_PARTS, n // smallest)
     bounds = [n * i // count for i in range(count + 1)]
     parts = list(itertools.pairwise(bounds))
     workers = _workers()
@@ -73,8 +74,8 @@ def product(A: Array, B: Array) -> Array:
     (Two cores, D = M = 1024: for N = 128 rows, 3.4 ms by rows and 2.9 ms by columns.)
     """
     (N, D), M = A.shape, B.shape[1]
-    if array_module(A) is not np or 2 * SMALLEST_PRODUCT > N * D * M:
-        return A @ B
+    if N * D * M < 2 * SMALLEST_PRODUCT or array_module(A) is not np:
+        return A.dot(B)
     Y = np.empty((N, M), A.dtype)
 
     def rows(start: int, stop: int) -> None:

@@ -130,23 +130,18 @@ class Tensor:
         missing; TypeError or ValueError when the gradient is on another device, or of another shape or dtype.
         """
         gradients = {self: self._initial_gradient(gradient)}  # dL/d(tensor), of all tensors reached and not yet left
-        reached = [(self._serial, self)]  # the same tensors as a heap, whose first is the youngest
+        reached = [(self._serial, self)] if self._backward else []  # those that an operation computed, youngest first
         private: set[Tensor] = set()  # those whose entry in `gradients` is an array that nobody else holds
-        leaves = []
         while reached:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
-            if tensor._backward is None:
-                if G.shape != tensor.data.shape:
-                    raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {tensor.shape}")
-                leaves.append((tensor, G if tensor in private else G.copy()))
-                continue
-            for x, g in zip(tensor._inputs, tensor._backward(G)):
+            for x, g in zip(tensor._inputs, tensor._backward(G)):  # type: ignore[misc]  # it was computed: it has one
                 if g is None or not x.requires_grad:
                     continue
                 if x not in gradients:
                     gradients[x] = g
-                    heappush(reached, (x._serial, x))
+                    if x._backward is not None:
+                        heappush(reached, (x._serial, x))
                     if g is not G and g.base is None:  # neither the array we passed in nor a view of one
                         private.add(x)
                 elif x in private:
@@ -156,9 +151,15 @@ class Tensor:
                     private.add(x)
             if not retain_graph:
                 tensor._backward, tensor._inputs = _released, ()
-        for leaf, G in leaves:  # at the very end, so that an error on the way leaves no half a gradient behind
-            # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
-            leaf.grad = as_array(G if leaf.grad is None else leaf.grad + G)
+        # The leaves are left. They get their gradients at the very end, so that an error leaves no half of them behind.
+        for leaf, G in gradients.items():
+            if G.shape != leaf.data.shape:
+                raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
+        for leaf, G in gradients.items():
+            if leaf.grad is not None:
+                leaf.grad = as_array(leaf.grad + G)  # never `grad += G`: whoever kept the earlier one keeps its values
+            else:
+                leaf.grad = as_array(G) if leaf in private else G.copy()
 
     def _initial_gradient(self, gradient: Array | None) -> Array:
         if not self.requires_grad:
@@ -170,7 +171,7 @@ class Tensor:
             if self.data.size != 1:
                 hint = "reduce it first (.sum(), .mean()), or pass dL/d(this tensor): y.backward(gradient)"
                 raise RuntimeError(f"backward() starts from one number, this tensor has shape {self.shape}; {hint}")
-            return array_module(self.data).ones_like(self.data)
+            return array_module(self.data).asarray(1, self.dtype).reshape(self.shape)
         if not is_array(gradient) or device_of(gradient) != self.device:
             raise TypeError(f"backward(): the gradient must be an array on {self.device!r}, got {gradient!r:.80}")
         expected, got = (self.shape, self.dtype), (gradient.shape, gradient.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.activation import sigmoid_of
-from tinygrad_edu.ops.recurrent.sequence import run_sequence
+from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.tensor import Tensor
 
 
@@ -89,8 +89,8 @@ def _forward(V, S, O, states, mask):
     Q_k = xp.empty((T, H, n), dtype=S.dtype)
     before = states[0]  # h_{t-1}
     for t in range(T):
-        P = (S[upper].T @ V[t, upper]).reshape(3, H, n)
-        Q = (S[lower].T @ V[t, lower]).reshape(3, H, n)
+        P = S[upper].T.dot(V[t, upper]).reshape(3, H, n)
+        Q = S[lower].T.dot(V[t, lower]).reshape(3, H, n)
         z, r, k = gates[t]
         gates[t, :2] = sigmoid_of(P[:2] + Q[:2])
         xp.tanh(P[2] + r * Q[2], out=k)
@@ -101,28 +101,27 @@ def _forward(V, S, O, states, mask):
             V[t + 1, h:] = before if mask is None else before * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dS = xp.zeros(S.shape, dtype=S.dtype)
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
-        dP, dQ = xp.empty_like(gates[0]), xp.empty_like(gates[0])
+        dP, dQ = xp.empty_like(gates), xp.empty_like(gates)
         for t in reversed(range(T)):
             z, r, k = gates[t]
             before = O[t - 1] if t > 0 else states[0]
             if G is not None:
                 dh = dh + G[t]
-            dP[0] = dh * (before - k) * (z * (1 - z))
-            dP[2] = dh * (1 - z) * (1 - k * k)
-            dP[1] = dP[2] * Q_k[t] * (r * (1 - r))
-            dQ[:2] = dP[:2]
-            dQ[2] = dP[2] * r
-            P, Q = dP.reshape(3 * H, n), dQ.reshape(3 * H, n)
-            if want_weights:
-                dS[upper] += V[t, upper] @ P.T
-                dS[lower] += V[t, lower] @ Q.T
+            dP[t, 0] = dh * (before - k) * (z * (1 - z))
+            dP[t, 2] = dh * (1 - z) * (1 - k * k)
+            dP[t, 1] = dP[t, 2] * Q_k[t] * (r * (1 - r))
+            dQ[t, :2] = dP[t, :2]
+            dQ[t, 2] = dP[t, 2] * r
             if dX is not None:
-                dX[t] = S[: dX.shape[1]] @ P
+                dX[t] = S[: dX.shape[1]].dot(dP[t].reshape(3 * H, n))
             if t > 0 or want_states:
-                through_U = S[h:] @ Q
+                through_U = S[h:].dot(dQ[t].reshape(3 * H, n))
                 dh = dh * z + (through_U if mask is None else through_U * mask)
-        return dS, [dh]
+        if not want_weights:
+            return None, [dh]
+        dS_upper = sum_over_time(V[:, upper], dP.reshape(T, 3 * H, n))
+        dS_lower = sum_over_time(V[:, lower], dQ.reshape(T, 3 * H, n))
+        return xp.concatenate((dS_upper, dS_lower)), [dh]
 
     return [O[-1]], backward

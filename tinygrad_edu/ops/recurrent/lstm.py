@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.recurrent.sequence import run_sequence
+from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.tensor import Tensor
 
 
@@ -99,67 +101,70 @@ def _forward(V, S, O, states, mask):
     xp = array_module(V)
     T, H, n = O.shape
     h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
-    # sigmoid(a) = 1/2 + 1/2 tanh(a/2), so all four gates are shift + scale tanh(scale a): one tanh serves them.
-    scale = xp.asarray([0.5, 0.5, 1, 0.5], dtype=S.dtype).reshape(4, 1, 1)
-    shift = 1 - scale
-    scaled = (S.reshape(-1, 4, H) * scale[:, 0]).reshape(S.shape)
-    gates = xp.empty((T, 4, H, n), dtype=S.dtype)
+    scale, shift, steepest = _tanh_for_all(xp, H, S.dtype)
+    scaled = scale * S.T
+    gates = xp.empty((T, 4 * H, n), dtype=S.dtype)
     C = xp.empty((T + 1, H, n), dtype=S.dtype)  # c_0 ... c_T
     tanh_C = xp.empty((T, H, n), dtype=S.dtype)
     C[0] = states[1]
     scratch = xp.empty_like(C[0])
     for t in range(T):
-        A = gates[t]
-        xp.matmul(scaled.T, V[t], out=A.reshape(4 * H, n))
+        A, c = gates[t], C[t + 1]
+        xp.dot(scaled, V[t], out=A)
         xp.tanh(A, out=A)
         A *= scale
         A += shift
-        i, f, g, o = A
-        xp.multiply(f, C[t], out=C[t + 1])
-        C[t + 1] += xp.multiply(i, g, out=scratch)
-        xp.tanh(C[t + 1], out=tanh_C[t])
-        xp.multiply(o, tanh_C[t], out=O[t])
+        i, f, g, o = A.reshape(4, H, n)
+        xp.multiply(f, C[t], out=c)
+        c += xp.multiply(i, g, out=scratch)
+        xp.multiply(o, xp.tanh(c, out=tanh_C[t]), out=O[t])
         if t + 1 < T:
             V[t + 1, h:] = O[t] if mask is None else xp.multiply(O[t], mask, out=scratch)
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dS = xp.zeros(S.shape, dtype=S.dtype)
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
         dc = xp.zeros((H, n), dtype=S.dtype) if G_last[1] is None else G_last[1].copy()  # to be updated in place
-        dA, slopes, scratch, product = (xp.empty_like(a) for a in (gates[0], gates[0], C[0], S))
-        dV = xp.empty_like(V[0])
-        steepest = scale * scale  # the slopes at 0
+        dA = xp.empty_like(gates)
+        slopes, scratch, dV = xp.empty_like(gates[0]), xp.empty_like(C[0]), xp.empty_like(V[0])
         for t in reversed(range(T)):
-            i, f, g, o = gates[t]
+            i, f, g, o = gates[t].reshape(4, H, n)
+            d = dA[t].reshape(4, H, n)
             if G is not None:
                 dh = dh + G[t]
-            # dL/dc_t += dL/dh_t * o * (1 - tanh^2 c_t)
-            xp.multiply(tanh_C[t], tanh_C[t], out=scratch)
-            xp.subtract(1, scratch, out=scratch)
-            scratch *= o
+            # dL/dc_t += dL/dh_t * o (1 - tanh^2 c_t), and o tanh c_t is h_t
+            xp.multiply(O[t], tanh_C[t], out=scratch)
+            xp.subtract(o, scratch, out=scratch)
             scratch *= dh
             dc += scratch
             # dL/d(gates), in the order i, f, g, o
-            xp.multiply(dc, g, out=dA[0])
-            xp.multiply(dc, C[t], out=dA[1])
-            xp.multiply(dc, i, out=dA[2])
-            xp.multiply(dh, tanh_C[t], out=dA[3])
+            xp.multiply(dc, g, out=d[0])
+            xp.multiply(dc, C[t], out=d[1])
+            xp.multiply(dc, i, out=d[2])
+            xp.multiply(dh, tanh_C[t], out=d[3])
             # times the slopes: s (1 - s) = 1/4 - (s - 1/2)^2 for a sigmoid, 1 - g^2 for tanh
             xp.subtract(gates[t], shift, out=slopes)
             slopes *= slopes
             xp.subtract(steepest, slopes, out=slopes)
-            dA *= slopes
+            dA[t] *= slopes
             dc *= f
-            rows = dA.reshape(4 * H, n)
-            if want_weights:
-                dS += xp.matmul(V[t], rows.T, out=product)
             if dX is not None or t > 0 or want_states:
-                xp.matmul(S, rows, out=dV)
+                xp.dot(S, dA[t], out=dV)
                 dh = dV[h:]
                 if mask is not None:
                     dh *= mask
                 if dX is not None:
                     dX[t] = dV[: dX.shape[1]]
-        return dS, [dh, dc]
+        return sum_over_time(V, dA) if want_weights else None, [dh, dc]
 
     return [O[-1], C[-1]], backward
+
+
+@functools.cache
+def _tanh_for_all(xp, H, dtype):
+    """sigmoid(a) = 1/2 + 1/2 tanh(a/2): so all four gates are shift + scale tanh(scale a), and one tanh serves them.
+
+    Returns scale, shift and the largest slope, scale^2, as columns (4H, 1). They are kept: making them
+    takes 2 to 3 of the 80 microseconds of a small network's training step.
+    """
+    scale = xp.asarray([0.5, 0.5, 1, 0.5], dtype=dtype).repeat(H)[:, None]
+    return scale, 1 - scale, scale * scale

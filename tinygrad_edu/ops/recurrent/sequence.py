@@ -67,9 +67,10 @@ def run_sequence(
     X = x.data
     xp = array_module(X)
     h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
+    O = xp.empty((T, H, N), dtype=X.dtype)
     backwards = {}  # where a part starts -> its backward
 
-    def forward_part(start: int, stop: int) -> tuple[Array, ...]:
+    def forward_part(start: int, stop: int) -> list[Array]:
         part = slice(start, stop)
         V = xp.empty((T, len(S), stop - start), dtype=X.dtype)
         V[:, :D] = X[part].transpose(1, 2, 0)
@@ -79,38 +80,38 @@ def run_sequence(
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
         V[0, h:] = initial[0] if mask is None else initial[0] * mask
-        O = xp.empty((T, H, stop - start), dtype=X.dtype)
-        finals, backwards[start] = forward(V, S, O, initial, mask)
-        return O, *finals
+        last, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
+        return last
 
     smallest = max(PART_COLUMNS, PART_WORK // (T * S.size))
-    O, *last = _joined(in_parts(forward_part, N, smallest, X))  # (T, H, N), then (H, N) each
+    last = _joined(in_parts(forward_part, N, smallest, X))  # (H, N) each
 
     want_weights = W.requires_grad or U.requires_grad or b.requires_grad
     want_states = any(state.requires_grad for state in given)
 
     def backward(Gs: list[Array | None]) -> tuple[Array | None, ...]:
-        G, *G_last = (None if G is None else G.T for G in Gs)  # (H, T, N), then (H, N) each
+        G, *G_last = Gs  # (N, T, H), then (N, H) each, or None
+        dX = xp.empty((T, D, N), dtype=X.dtype) if x.requires_grad else None
 
-        def backward_part(start: int, stop: int) -> tuple[Array, ...]:
+        def backward_part(start: int, stop: int) -> tuple[Array, list[Array]]:
             part = slice(start, stop)
-            dX = xp.empty((T, D, stop - start), dtype=X.dtype) if x.requires_grad else None
-            dS, d_initial = backwards[start](
-                None if G is None else G.swapaxes(0, 1)[:, :, part],
-                [None if g is None else g[:, part] for g in G_last],
-                dX,
+            return backwards[start](
+                None if G is None else G[part].transpose(1, 2, 0),
+                [None if g is None else g[part].T for g in G_last],
+                None if dX is None else dX[:, :, part],
                 want_weights,
                 want_states,
             )
-            return dS, [dX] if dX is not None else [], d_initial if want_states else []
 
-        (dS, *others), d_inputs, d_initials = zip(*in_parts(backward_part, N, smallest, X))
-        for other in others:
-            dS += other
-        dX = _joined(d_inputs)[0].transpose(2, 0, 1) if x.requires_grad else None
-        if dX is not None and input_mask is not None:
-            dX *= input_mask[:, None]
+        (dS, *others), d_initials = zip(*in_parts(backward_part, N, smallest, X))
+        if want_weights:
+            for other in others:
+                dS += other
         d_states = _joined(d_initials) if want_states else [None for _ in states]
+        if dX is not None:
+            dX = dX.transpose(2, 0, 1)
+            if input_mask is not None:
+                dX *= input_mask[:, None]
         return (
             dX,
             dS[:D] if W.requires_grad else None,
@@ -121,6 +122,12 @@ def run_sequence(
 
     backward.__qualname__ = op  # what a tensor of ours shows as its operation
     return record_many((O.transpose(2, 0, 1), *(whole.T for whole in last)), (x, W, U, b, *given), backward)
+
+
+def sum_over_time(V: Array, dA: Array) -> Array:
+    """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product."""
+    T, L, n = V.shape
+    return V.swapaxes(0, 1).reshape(L, T * n).dot(dA.swapaxes(0, 1).reshape(-1, T * n).T)
 
 
 def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
@@ -136,14 +143,14 @@ def _check(
     """(N, T, D, H), or the error that says which shape, dtype or device does not fit."""
     if x.data.ndim != 3:
         raise ValueError(f"{op}: expected x of shape (N, T, D): sequences, time steps, features; got {x.shape}")
-    N, T, D = x.shape
+    N, T, D = x.data.shape
     if T == 0 or N == 0:
         what = "sequences of length 0" if T == 0 else "no sequence at all"
         raise ValueError(f"{op}: x {x.shape} holds {what}; expected (N, T, D) with N and T at least 1")
-    H = U.shape[0] if U.data.ndim == 2 else 0
+    H = len(U.data) if U.data.ndim == 2 else 0
     M = gates * H
-    biases: tuple[int, ...] = (2, M) if op == "gru" else (M,)
-    if H == 0 or (W.shape, U.shape, b.shape) != ((D, M), (H, M), biases):
+    bias: tuple[int, ...] = (2, M) if op == "gru" else (M,)
+    if H == 0 or W.data.shape != (D, M) or U.data.shape != (H, M) or b.data.shape != bias:
         columns, two = ("H" if gates == 1 else f"{gates}H"), "2, " if op == "gru" else ""
         raise ValueError(
             f"{op}: expected W (D, {columns}), U (H, {columns}), b ({two}{columns}) with D = {D} as in x {x.shape}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.recurrent.sequence import run_sequence
+from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.tensor import Tensor
 
 
@@ -81,29 +81,27 @@ def simple_rnn(
 
 def _forward(V, S, O, states, mask):
     """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U]."""
-    T, H, _ = O.shape
+    T, H, n = O.shape
     h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
     xp = array_module(V)
     for t in range(T):
-        xp.tanh(S.T @ V[t], out=O[t])
+        xp.tanh(S.T.dot(V[t]), out=O[t])
         if t + 1 < T:
             V[t + 1, h:] = O[t] if mask is None else O[t] * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dS = xp.zeros(S.shape, dtype=S.dtype)
-        dh = xp.zeros(O.shape[1:], dtype=S.dtype) if G_last[0] is None else G_last[0]  # dL/dh_t
+        dA = xp.empty((T, H, n), dtype=S.dtype)
+        dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]  # dL/dh_t
         for t in reversed(range(T)):
             if G is not None:
                 dh = dh + G[t]
-            dA = dh * (1 - O[t] * O[t])
-            if want_weights:
-                dS += V[t] @ dA.T
+            xp.multiply(dh, 1 - O[t] * O[t], out=dA[t])
             if dX is not None:
-                dX[t] = S[: dX.shape[1]] @ dA
+                dX[t] = S[: dX.shape[1]].dot(dA[t])
             if t > 0 or want_states:
-                dh = S[h:] @ dA
+                dh = S[h:].dot(dA[t])
                 if mask is not None:
                     dh *= mask
-        return dS, [dh]
+        return sum_over_time(V, dA) if want_weights else None, [dh]
 
     return [O[-1]], backward
