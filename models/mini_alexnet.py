@@ -161,9 +161,9 @@ def draw(run, model, data, test, probabilities):
     plots.image_grid(
         run.out / "images.png", data.train_images[:25], captions, f"The first training images of {data.name}"
     )
+    stages, skips = stages_of(model, (32, 32, 3))
     for ending in ("svg", "png"):
-        path = run.out / f"architecture.{ending}"
-        plots.draw_architecture(path, stages_of(model, (32, 32, 3)), f"The {run.variant} network")
+        plots.draw_architecture(run.out / f"architecture.{ending}", stages, f"The {run.variant} network", skips)
     losses, accuracies = ((history[f"train_{what}"], history[f"validation_{what}"]) for what in ("loss", "accuracy"))
     epochs = [row["epoch"] for row in history.epochs]
     plots.train_and_validation(run.out / "curves.png", epochs, losses, accuracies, f"Training of the {title}")

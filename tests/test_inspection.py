@@ -78,7 +78,8 @@ def test_a_model_with_parameters_and_functions_of_its_own():
 
 
 def test_stages():
-    assert stages_of(network(), (4, 4, 3)) == [
+    stages, skips = stages_of(network(), (4, 4, 3))
+    assert stages == [
         ("input", (4, 4, 3)),
         ("Conv2d\nBatchNorm\nDropout", (4, 4, 8)),
         ("MaxPool2d", (2, 2, 8)),
@@ -86,3 +87,4 @@ def test_stages():
         ("Flatten", (32,)),
         ("Linear", (10,)),
     ]
+    assert skips == [(2, 3)]  # what the pooling puts out is added to what the second convolution puts out

@@ -19,17 +19,35 @@ def predictions(n):
 @pytest.mark.parametrize("ending", ["svg", "png"])
 @pytest.mark.parametrize("times", [1, 5])
 def test_architecture(tmp_path, ending, times):
-    path = plots.draw_architecture(tmp_path / f"a.{ending}", STAGES * times, "A network")
+    skips = [(1, 4 * times - 1)]  # with 5 times as many, from one row to another
+    path = plots.draw_architecture(tmp_path / f"a.{ending}", STAGES * times, "A network", skips)
     text = path.read_bytes()
     assert b"<svg" in text if ending == "svg" else text.startswith(b"\x89PNG")
 
 
+def lines(path):
+    return path.read_text().count('<g id="line2d')
+
+
+def test_a_skip_is_one_line_in_a_row_and_two_from_row_to_row(tmp_path):
+    for times, count in ((1, 1), (5, 2)):
+        path = plots.draw_architecture(tmp_path / "a.svg", STAGES * times, "A network", [(0, 4 * times - 1)])
+        without = plots.draw_architecture(tmp_path / "b.svg", STAGES * times, "A network")
+        assert lines(path) - lines(without) == count
+
+
 @pytest.mark.parametrize(
-    ("stages", "message"), [([], "no stage"), ([("x", (3, 4))], r"expected shapes \(H, W, C\) or \(D,\); 'x' has")]
+    ("stages", "skips", "message"),
+    [
+        ([], [], "no stage"),
+        ([("x", (3, 4))], [], r"expected shapes \(H, W, C\) or \(D,\); 'x' has"),
+        (STAGES, [(1, 4)], r"the skip \(1, 4\) must lead forwards between stages 0..3"),
+        (STAGES, [(2, 2)], r"the skip \(2, 2\) must lead forwards"),
+    ],
 )
-def test_architecture_refuses(tmp_path, stages, message):
+def test_architecture_refuses(tmp_path, stages, skips, message):
     with pytest.raises(ValueError, match=message):
-        plots.draw_architecture(tmp_path / "a.png", stages, "A network")
+        plots.draw_architecture(tmp_path / "a.png", stages, "A network", skips)
     assert not list(tmp_path.iterdir())
 
 

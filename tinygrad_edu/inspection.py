@@ -128,20 +128,29 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float32
     )
 
 
-def stages_of(model: Module, input_shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
-    """The layers of a model as (label, output shape) for `plots.draw_architecture`.
+def stages_of(
+    model: Module, input_shape: tuple[int, ...]
+) -> tuple[list[tuple[str, tuple[int, ...]]], list[tuple[int, int]]]:
+    """The layers of a model for `plots.draw_architecture`: stages and skips.
 
-    A stage begins with every convolution and dense layer, and wherever the shape changes; what comes behind it, such as
-    a normalisation or an activation, joins its label.
+    A stage, (label, output shape), begins with every convolution and dense layer, and wherever the shape changes; what
+    comes behind it, such as a normalisation or an activation, joins its label. A skip, (from, to), stands for a
+    `Residual`: what the stage `from` put out is added to what the stage `to` puts out.
     """
-    stages = [("input", input_shape)]
+    stages, skips = [("input", input_shape)], []
+    first: dict[str, int] = {}  # name of a layer -> the stage before the first layer inside it
     for row in layers_of(model, input_shape):
+        parts = row.name.split(".")
+        for depth in range(1, len(parts)):
+            first.setdefault(".".join(parts[:depth]), len(stages) - 1)
         label, shape = stages[-1]
         if row.kind in ("Conv2d", "Linear") or row.output_shape != shape:
             stages.append((row.kind, row.output_shape))
         else:
             stages[-1] = (f"{label}\n{row.kind}", shape)
-    return stages
+        if row.kind == "Residual" and row.name in first:
+            skips.append((first[row.name], len(stages) - 1))
+    return stages, skips
 
 
 def _names(module: Module, prefix: str = "") -> Iterator[tuple[Module, str]]:

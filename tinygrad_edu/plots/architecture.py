@@ -11,10 +11,17 @@ from matplotlib.patches import Polygon
 from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, new_figure
 
 ROW_WIDTH = 12.6  # in the drawing's units, two of which are an inch
-GAP, ROW_HEIGHT = 0.42, 3.5
+GAP, ROW_HEIGHT, SKIP_HEIGHT = 0.55, 3.5, 0.35
+ARROW = {"arrowstyle": "->", "color": "#777777", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+PLUS = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": COLOURS[1], "linewidth": 0.9}
 
 
-def draw_architecture(path: str | os.PathLike[str], stages: Sequence[tuple[str, tuple[int, ...]]], title: str) -> Path:
+def draw_architecture(
+    path: str | os.PathLike[str],
+    stages: Sequence[tuple[str, tuple[int, ...]]],
+    title: str,
+    skips: Sequence[tuple[int, int]] = (),
+) -> Path:
     r"""Draw a network stage by stage, from left to right: images as boxes, rows of numbers as bars.
 
     A box's face is as high as the image (on a scale of square roots, so that small ones stay visible) and as deep as it
@@ -26,24 +33,34 @@ def draw_architecture(path: str | os.PathLike[str], stages: Sequence[tuple[str, 
     stages : (label, shape of one item), such as `("conv 3x3\nReLU", (32, 32, 48))`. The label stands below the stage
         and says how it was computed from the one before.
     title : one line above.
+    skips : (from, to), two stages by number: the first one's values are added to the second one's, past those between.
 
     Raises
     ------
     ValueError
-        No stage, or a shape that is neither (H, W, C) nor (D,).
+        No stage, a shape that is neither (H, W, C) nor (D,), or a skip that does not lead forwards to a stage.
     """
     if not stages:
         raise ValueError("draw_architecture: there is no stage to draw")
     for label, shape in stages:
         if len(shape) not in (1, 3):
             raise ValueError(f"draw_architecture: expected shapes (H, W, C) or (D,); {label!r} has {shape}")
-    rows = _into_rows([(_width(label, shape), label, shape) for label, shape in stages])
-    with new_figure(path, PAGE_WIDTH, 0.4 + len(rows) * ROW_HEIGHT / 2) as figure:
+    for a, b in skips:
+        if not 0 <= a < b < len(stages):
+            raise ValueError(
+                f"draw_architecture: the skip {(a, b)} must lead forwards between stages 0..{len(stages) - 1}"
+            )
+    row_height = ROW_HEIGHT + (SKIP_HEIGHT if skips else 0)
+    rows = _into_rows([_width(*stage) for stage in stages])
+    with new_figure(path, PAGE_WIDTH, 0.4 + len(rows) * row_height / 2) as figure:
         axes = figure.add_subplot()
-        axes.set(xlim=(0, ROW_WIDTH), ylim=(-len(rows) * ROW_HEIGHT, 0), title=title, aspect="equal")
+        axes.set(xlim=(0, ROW_WIDTH), ylim=(-len(rows) * row_height, 0), title=title, aspect="equal")
         axes.axis("off")
+        exits: dict[int, tuple[float, float]] = {}  # where the arrow behind a stage begins
         for r, row in enumerate(rows):
-            _draw_row(axes, row, -r * ROW_HEIGHT - 1.55, first=r == 0, last=r == len(rows) - 1)
+            exits |= _draw_row(axes, stages, row, middle=ROW_HEIGHT - 1.55 - (r + 1) * row_height)
+        for a, b in skips:
+            _draw_skip(axes, exits[a], exits[b])
     return Path(path)
 
 
@@ -61,43 +78,57 @@ def _width(label: str, shape: tuple[int, ...]) -> float:
     return max(width + depth, 0.135 * longest)
 
 
-def _into_rows(stages: list[tuple[float, str, tuple[int, ...]]]) -> list[list[tuple[float, str, tuple[int, ...]]]]:
-    """As many stages in a row as fit, and rows of about equal length."""
-    total = sum(width + GAP for width, _, _ in stages)
+def _into_rows(widths: Sequence[float]) -> list[range]:
+    """The stages row by row: as many as fit, and rows of about equal length."""
+    total = sum(widths) + GAP * len(widths)
     target = total / math.ceil(total / (ROW_WIDTH - GAP))
-    rows: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
-    for stage in stages:
-        used = sum(width + GAP for width, _, _ in rows[-1])
-        if rows[-1] and (used + stage[0] / 2 > target or used + stage[0] > ROW_WIDTH - GAP):
-            rows.append([])
-        rows[-1].append(stage)
-    return rows
+    rows, first, used = [], 0, 0.0
+    for i, width in enumerate(widths):
+        if i > first and (used + width / 2 > target or used + width > ROW_WIDTH - GAP):
+            rows.append(range(first, i))
+            first, used = i, 0.0
+        used += width + GAP
+    return [*rows, range(first, len(widths))]
 
 
 def _draw_row(
-    axes: Axes, row: list[tuple[float, str, tuple[int, ...]]], middle: float, first: bool, last: bool
-) -> None:
-    x = (ROW_WIDTH - sum(width + GAP for width, _, _ in row) + GAP) / 2
-    for i, (place, label, shape) in enumerate(row):
+    axes: Axes, stages: Sequence[tuple[str, tuple[int, ...]]], row: range, middle: float
+) -> dict[int, tuple[float, float]]:
+    """Draw some stages side by side, with an arrow behind each but the network's last; returns where those begin."""
+    exits = {}
+    x = (ROW_WIDTH - sum(_width(*stages[i]) + GAP for i in row) + GAP) / 2
+    for i in row:
+        label, shape = stages[i]
+        place = _width(label, shape)
         width, height, depth = _size(shape)
         left = x + (place - width - depth) / 2
-        _draw_block(axes, left, middle - (height + depth) / 2, shape, is_input=first and i == 0)
+        _draw_block(axes, left, middle - (height + depth) / 2, shape, is_input=i == 0)
         centre = x + place / 2
         axes.text(centre, middle - 1.05, label, ha="center", va="top", fontsize=7, linespacing=1.25)
         axes.text(centre, middle + 1.08, _shape_text(shape), ha="center", va="bottom", fontsize=7, color="#444444")
-        if i + 1 < len(row) or not last:
-            start = left + width + depth + 0.05
-            following = _size(row[i + 1][2]) if i + 1 < len(row) else None
-            next_left = x + place + GAP
-            if following:
-                next_left += (row[i + 1][0] - following[0] - following[2]) / 2
-            axes.annotate(
-                "",
-                (next_left - 0.05, middle),
-                (start, middle),
-                arrowprops={"arrowstyle": "->", "color": "#777777", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
-            )
+        start = left + width + depth + 0.05
         x += place + GAP
+        exits[i] = (x - GAP / 2, middle)
+        if i + 1 < len(stages):
+            end = x - 0.05
+            if i + 1 in row:
+                following = _size(stages[i + 1][1])
+                end += (_width(*stages[i + 1]) - following[0] - following[2]) / 2
+            axes.annotate("", (end, middle), (start, middle), arrowprops=ARROW)
+    return exits
+
+
+def _draw_skip(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A line from one arrow over the stages between to a plus sign on another arrow; a row may end in between."""
+    (x0, y0), (x1, y1) = start, end
+    top = 1.08 + SKIP_HEIGHT
+    pieces = [[(x0, y0), (x0, y0 + top), (x1, y0 + top)]]
+    if y1 != y0:
+        pieces = [[(x0, y0), (x0, y0 + top), (ROW_WIDTH, y0 + top)], [(0, y1 + top), (x1, y1 + top)]]
+    for corners in pieces:
+        axes.plot(*zip(*corners), color=COLOURS[1], linewidth=0.9)
+    axes.annotate("", (x1, y1 + 0.1), (x1, y1 + top), arrowprops={**ARROW, "color": COLOURS[1]})
+    axes.text(x1, y1, "+", ha="center", va="center", fontsize=8, color=COLOURS[1], bbox=PLUS)
 
 
 def _draw_block(axes: Axes, left: float, bottom: float, shape: tuple[int, ...], is_input: bool) -> None:

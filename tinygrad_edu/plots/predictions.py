@@ -49,12 +49,14 @@ def prediction_rows(
         for r, (name, chosen) in enumerate(zip(ROWS, four_kinds(said == y, sure, columns), strict=True)):
             row = cells[r * columns : (r + 1) * columns]
             row[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=6, fontsize=9)
+            if len(chosen) == 0:
+                row[0].text(0.5, 0.5, "none", transform=row[0].transAxes, ha="center", va="center", fontsize=8)
             for cell, i in zip(row, chosen):
                 cell.imshow(pixels[i], cmap="gray", vmin=0, vmax=255)
                 right = said[i] == y[i]
                 cell.set_xlabel(
                     f"{class_names[said[i]]} {sure[i]:.0%}" + ("" if right else f"\nis {class_names[y[i]]}"),
-                    fontsize=7,
+                    fontsize=6.5,
                     labelpad=2,
                     color=COLOURS[0] if right else COLOURS[1],
                 )
