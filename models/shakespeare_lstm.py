@@ -14,7 +14,7 @@ from models.common import Run, flags, script, whole_number
 from models.writing import sample_text
 from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
 from tinygrad_edu.checkpoint import load_weights, read_weights
-from tinygrad_edu.data import Chunks, Vocabulary, Windows, load_shakespeare
+from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
 
 WINDOW, STEP, BATCH_SIZE = 30, 3, 128
 TRAIN_CHARACTERS, QUICK_CHARACTERS = 1_000_000, 60_000
@@ -71,7 +71,7 @@ def main(arguments=None):
         train, validation = train[:QUICK_CHARACTERS], validation[: QUICK_CHARACTERS // 6]
     print(f"{len(train):,} characters for training, {len(validation):,} for validation, {len(vocabulary)} distinct")
 
-    windows, unseen = Windows(train, WINDOW, STEP), Windows(validation, WINDOW, STEP)
+    windows, unseen = TextWindows(train, WINDOW, STEP), TextWindows(validation, WINDOW, STEP)
 
     start = int(np.random.default_rng(options.seed).integers(len(train) - WINDOW))
     prompt = options.prompt or vocabulary.decode(train[start : start + WINDOW])

@@ -20,7 +20,7 @@ import numpy as np
 from models.common import Run, flags, script, whole_number
 from models.gradient_flow import draw_gradient_flow
 from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
-from tinygrad_edu.data import batches, noisy_sine, windows
+from tinygrad_edu.data import batches, noisy_sine, series_windows
 
 BATCH_SIZE = 600
 TRAIN_PART, VALIDATION_PART = 0.75, 0.05
@@ -66,8 +66,8 @@ def main(arguments=None):
     noise_rng = np.random.default_rng([options.seed, 2])  # not the stream of the weights
     series = noisy_sine(options.steps_per_cycle, options.cycles, options.noise, noise_rng)
     cut = int(TRAIN_PART * len(series))
-    X, Y = windows(series[:cut], options.truncated_length)  # (N, T, 1), (N, 1)
-    X_test, Y_test = windows(series[cut:], options.truncated_length)
+    X, Y = series_windows(series[:cut], options.truncated_length)  # (N, T, 1), (N, 1)
+    X_test, Y_test = series_windows(series[cut:], options.truncated_length)
     count = len(X) - int(VALIDATION_PART * len(X))
     X_train, Y_train, X_validation, Y_validation = X[:count], Y[:count], X[count:], Y[count:]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_edu.data import noisy_sine, windows
+from tinygrad_edu.data import noisy_sine, series_windows
 
 
 def test_without_noise_it_is_a_sine():
@@ -22,10 +22,10 @@ def test_noise_shakes_the_phase_and_is_the_seeds():
 
 
 def test_windows_and_what_follows_them():
-    X, Y = windows(np.arange(5.0), 2)
+    X, Y = series_windows(np.arange(5.0), 2)
     assert X[:, :, 0].tolist() == [[0, 1], [1, 2], [2, 3]]
     assert Y.tolist() == [[2], [3], [4]]
-    assert windows(np.arange(3.0), 2)[0].shape == (1, 2, 1)
+    assert series_windows(np.arange(3.0), 2)[0].shape == (1, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def test_windows_and_what_follows_them():
         (lambda: noisy_sine(noise=-0.1), "noise must be a finite number >= 0, got -0.1"),
         (lambda: noisy_sine(noise=float("nan")), "got nan"),
         (lambda: noisy_sine(noise=0.1), "noise needs a generator"),
-        (lambda: windows(np.arange(5.0), 0), "at least 1, got 0"),
-        (lambda: windows(np.arange(5.0), 5), "no window of 5 and a value after it; .* at most 4"),
-        (lambda: windows(np.array([0, np.nan, 1.0]), 1), "NaN or infinite, the first at 1"),
-        (lambda: windows(np.zeros(0), 1), "not empty"),
+        (lambda: series_windows(np.arange(5.0), 0), "at least 1, got 0"),
+        (lambda: series_windows(np.arange(5.0), 5), "no window of 5 and a value after it; .* at most 4"),
+        (lambda: series_windows(np.array([0, np.nan, 1.0]), 1), "NaN or infinite, the first at 1"),
+        (lambda: series_windows(np.zeros(0), 1), "not empty"),
     ],
 )
 def test_bad_input(call, message):

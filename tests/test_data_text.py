@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from data_files import Server
 
-from tinygrad_edu.data import Chunks, DataError, Vocabulary, Windows, load_shakespeare, text
+from tinygrad_edu.data import Chunks, DataError, TextWindows, Vocabulary, load_shakespeare, text
 
 SAMPLE = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
 
@@ -35,7 +35,7 @@ def test_a_character_outside_the_vocabulary_is_named_with_the_vocabulary():
 
 def test_windows_are_cut_when_their_batch_comes():
     ids = np.arange(20)
-    windows = Windows(ids, length=5, step=3)
+    windows = TextWindows(ids, length=5, step=3)
     assert len(windows) == 5
     X, y = (np.concatenate(parts) for parts in zip(*windows.batches(2)))
     assert X.tolist() == [list(range(s, s + 5)) for s in (0, 3, 6, 9, 12)]
@@ -46,7 +46,7 @@ def test_windows_are_cut_when_their_batch_comes():
 
 
 def test_a_million_characters_are_not_materialised():
-    windows = Windows(np.zeros(1_000_000, dtype=np.int64), length=30, step=3)
+    windows = TextWindows(np.zeros(1_000_000, dtype=np.int64), length=30, step=3)
     assert len(windows) == 333_324
     assert windows.starts.nbytes < 3_000_000
     assert next(windows.batches(128))[0].shape == (128, 30)
@@ -65,9 +65,9 @@ def test_chunks_continue_each_other():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Windows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
-        (lambda: Windows(np.arange(5), 0), "length and step must be at least 1"),
-        (lambda: Windows(np.arange(5), 2, 0), "length and step must be at least 1"),
+        (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
+        (lambda: TextWindows(np.arange(5), 0), "length and step must be at least 1"),
+        (lambda: TextWindows(np.arange(5), 2, 0), "length and step must be at least 1"),
         (lambda: Chunks(np.arange(11), 3, 3), "11 characters has no chunk of 3 in each of 3 strands; at least 12"),
         (lambda: Chunks(np.arange(11), 0, 3), "rows and length must be at least 1"),
         (lambda: load_shakespeare(source="some"), "source must be one of auto, real, synthetic"),

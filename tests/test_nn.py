@@ -308,3 +308,15 @@ def test_parameters_in_lists_and_modules_in_dicts_are_found():
     names = [name for name, _ in Network().named_parameters()]
     assert names[:2] == ["scales.0", "scales.1"]
     assert names[2:] == ["heads.left.weight", "heads.left.bias", "heads.right.weight", "heads.right.bias"]
+
+
+def test_a_network_prints_its_parts():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Residual(nn.Sequential(nn.Linear(3, 3, bias=False))))
+    assert repr(model).split("\n") == [
+        "Sequential()",
+        "  layers.0: Linear(weight (4, 3), bias (3,))",
+        "  layers.1: ReLU()",
+        "  layers.2: Residual()",
+        "    body: Sequential()",
+        "      layers.0: Linear(weight (3, 3))",
+    ]

@@ -15,9 +15,9 @@ from tinygrad_edu.data.batching import batches
 from tinygrad_edu.data.cifar10 import augment, load_cifar10
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.mnist import ImageData, load_mnist
-from tinygrad_edu.data.series import MinMaxScaler, create_dataset, windows
+from tinygrad_edu.data.series import MinMaxScaler, create_dataset, series_windows
 from tinygrad_edu.data.sine import noisy_sine
-from tinygrad_edu.data.text import Chunks, Text, Vocabulary, Windows, load_shakespeare
+from tinygrad_edu.data.text import Chunks, Text, TextWindows, Vocabulary, load_shakespeare
 
 __all__ = [
     "Chunks",
@@ -26,8 +26,8 @@ __all__ = [
     "MinMaxScaler",
     "Series",
     "Text",
+    "TextWindows",
     "Vocabulary",
-    "Windows",
     "augment",
     "batches",
     "create_dataset",
@@ -36,5 +36,5 @@ __all__ = [
     "load_mnist",
     "load_shakespeare",
     "noisy_sine",
-    "windows",
+    "series_windows",
 ]

@@ -70,7 +70,7 @@ def create_dataset(series: np.ndarray, look_back: int = 1) -> tuple[np.ndarray, 
     return X, series[look_back : look_back + pairs].copy()
 
 
-def windows(series: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def series_windows(series: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Every window of `length` values with the value that follows it.
 
     Returns
@@ -81,12 +81,12 @@ def windows(series: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
 
     Raises ValueError when the series is too short for one window, or holds a NaN.
     """
-    series = checked_series("windows", series)
+    series = checked_series("series_windows", series)
     if length < 1:
-        raise ValueError(f"windows: the length must be at least 1, got {length}")
+        raise ValueError(f"series_windows: the length must be at least 1, got {length}")
     if len(series) <= length:
         raise ValueError(
-            f"windows: a series of {len(series)} values has no window of {length} and a value after it; "
+            f"series_windows: a series of {len(series)} values has no window of {length} and a value after it; "
             f"the length must be at most {len(series) - 1}"
         )
     X = np.lib.stride_tricks.sliding_window_view(series[:-1], length)

@@ -126,7 +126,7 @@ def _read(path: Path) -> str:
     return text
 
 
-class Windows:
+class TextWindows:
     """All windows of `length` characters, a new one every `step`, and the character after each.
 
     They overlap: a million characters make 333,324 windows of 30, ten million numbers. So a window is cut out of the
@@ -144,10 +144,10 @@ class Windows:
 
     def __init__(self, ids: np.ndarray, length: int, step: int = 1) -> None:
         if length < 1 or step < 1:
-            raise ValueError(f"Windows: length and step must be at least 1, got {length} and {step}")
+            raise ValueError(f"TextWindows: length and step must be at least 1, got {length} and {step}")
         if len(ids) <= length:
             raise ValueError(
-                f"Windows: a text of {len(ids)} characters has no window of {length} and a character after it; "
+                f"TextWindows: a text of {len(ids)} characters has no window of {length} and a character after it; "
                 f"at least {length + 1} are needed"
             )
         self.ids, self.length = ids, length

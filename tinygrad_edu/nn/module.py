@@ -41,6 +41,12 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
 
+    def __repr__(self) -> str:
+        """The class with the shapes of its own tensors, and below it the parts by name."""
+        own = ", ".join(f"{name} {part.shape}" for name, part in self.parts() if isinstance(part, Tensor))
+        below = (f"\n  {name}: " + repr(child).replace("\n", "\n  ") for name, child in self.children())
+        return f"{type(self).__name__}({own})" + "".join(below)
+
     def parts(self) -> Iterator[tuple[str, Any]]:
         """(name, value) of all attributes; what is in a list, tuple or dict is named `attribute.0`, `attribute.key`."""
         for name, value in vars(self).items():
