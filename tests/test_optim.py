@@ -1,6 +1,8 @@
 """Optimisers step by step against PyTorch's and against their own formulas, and what they leave alone."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -132,6 +134,29 @@ def test_a_saved_and_restored_optimiser_goes_on_to_the_bit(name):
     for p, q in zip(ours, others):
         assert np.array_equal(p.data, q.data)
     assert all(np.array_equal(state[key], frozen[key]) for key in state)  # copies, not the memory itself
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copied_optimiser_goes_on_like_its_original(make, make_copy):
+    """It learns copied parameters. (Adam's small parameters were end to end in one array, and the copy's views of it
+    were arrays of their own: it repeated the last step before the copy again and again.)"""
+    optimizer = make(parameters(), lr=0.1)
+
+    def step(one, g):
+        for p in one.parameters:
+            p.grad = np.full(p.shape, g, p.dtype)
+        one.step()
+
+    step(optimizer, 1.0)
+    twin = make_copy(optimizer)
+    for g in (-5.0, 2.0):
+        step(optimizer, g)
+        step(twin, g)
+    for p, q in zip(optimizer.parameters, twin.parameters):
+        np.testing.assert_array_equal(p.data, q.data)
+    for name, values in optimizer.state_dict().items():
+        np.testing.assert_array_equal(values, twin.state_dict()[name])
 
 
 def test_a_state_of_other_parameters_is_refused():

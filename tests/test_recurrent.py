@@ -239,6 +239,32 @@ def test_no_grad_records_nothing_and_frozen_weights_get_no_gradient(name):
     assert layer(x).op == name
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_weights_thawed_between_forward_and_backward_get_their_gradient(name):
+    x, *states = leaves(name, SHAPES["usual"])
+    gradients = []
+    for frozen in (False, True):
+        layer, _ = make(name, 2, 5, return_sequences=True)
+        for tensor in (layer.kernel, *states):
+            tensor.requires_grad, tensor.grad = not frozen, None
+        y = layer(x, as_state(name, states))
+        layer.kernel.requires_grad = True
+        for state in states:
+            state.requires_grad = True
+        ops.sum(y * y).backward()
+        gradients.append([layer.kernel.grad, *(state.grad for state in states)])
+    for a, b in zip(*gradients):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_kept_state_does_not_keep_the_sequence(name):
+    layer, _ = make(name, 2, 5, return_state=True)
+    _, state = layer(Tensor(np.ones((3, 40, 2))))
+    for part in parts_of(state):
+        assert part.detach().data.base is None
+
+
 def test_embedding_adds_up_repeated_ids_for_small_and_large_tables():
     ids = np.array([[1, 1, 0], [1, 5, 0]])
     for rows in (6, 2000):

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_what_becomes_a_tensor_and_its_dtype(data, dtype):
     [
         *("a word", ["a", "b"], b"bytes", None, object(), [None, 1], {"a": 1}, {1, 2}, [[1], [1, 2]], 1j, [1, 2j]),
         *(np.array(["x"]), np.array([1j]), np.array([None]), np.array(["2020-01-01"], "M8[D]"), 10**30),
-        np.zeros(2, [("a", int)]),
+        *(np.zeros(2, [("a", int)]), np.zeros(2, np.dtype(float).newbyteorder())),
     ],
     ids=lambda data: type(data).__name__,  # the same in every process: no addresses
 )
@@ -589,6 +590,31 @@ def test_the_given_gradient_is_never_written_into_nor_kept():
         assert v.tolist() == [1.0, 2.0]
         assert not np.shares_memory(x.grad, v)
         assert x.grad is not v
+
+
+def test_the_gradient_of_a_tensor_without_axes_is_an_array():
+    x = Tensor(2.0, requires_grad=True)
+    for expected in (2, 4):  # the first gradient, and one added to it
+        ((x + 1.0) * 2.0).backward()
+        assert type(x.grad) is np.ndarray
+        assert x.grad == expected
+    (x * 3.0).backward(x.grad)
+
+
+def test_values_are_freed_as_the_walk_goes_on():
+    """A chain of 20 products of 1 MB each: the walk must not hold on to those behind it until its end."""
+    leaves = [Tensor(np.ones(2**17), requires_grad=True) for _ in range(20)]
+    y = Tensor(np.ones(2**17))
+    tracemalloc.start()
+    for leaf in leaves:
+        y = y * leaf
+    loss = y.sum()
+    del y
+    tracemalloc.reset_peak()
+    loss.backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25 * 2**20  # 20 gradients take 20; with all values kept to the end it was 40
 
 
 def test_a_kept_gradient_keeps_its_values():

@@ -131,6 +131,9 @@ class Adam(Optimizer):
         self.small_parameters = [self.parameters[i] for i in self.small]
         self.together: tuple[Any, ...] = (None,)  # see `end_to_end`
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "together": (None,)}  # in a copy, views would be arrays of their own
+
     def step(self) -> None:
         """Move every parameter that has a gradient; the small ones together."""
         if len(self.small) < 2 or any(p.grad is None for p in self.small_parameters):

@@ -135,6 +135,7 @@ class Tensor:
         while reached:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
+            private.discard(tensor)
             for x, g in zip(tensor._inputs, tensor._backward(G)):  # type: ignore[misc]  # it was computed: it has one
                 if g is None or not x.requires_grad:
                     continue
@@ -156,10 +157,9 @@ class Tensor:
             if G.shape != leaf.data.shape:
                 raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
         for leaf, G in gradients.items():
-            if leaf.grad is not None:
-                leaf.grad = as_array(leaf.grad + G)  # never `grad += G`: whoever kept the earlier one keeps its values
-            else:
-                leaf.grad = as_array(G) if leaf in private else G.copy()
+            own = G if leaf in private else G.copy()
+            # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
+            leaf.grad = as_array(own if leaf.grad is None else leaf.grad + G)
 
     def _initial_gradient(self, gradient: Array | None) -> Array:
         if not self.requires_grad:
@@ -199,8 +199,8 @@ def as_array(data: Any) -> Array:
         # A NumPy scalar, as a full reduction returns, has a dtype to keep; a Python float has none.
         keeps_dtype = isinstance(data, np.generic) or array.dtype != np.float64
         data = array if keeps_dtype else array.astype(np.float32)
-    if data.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds real numbers or booleans; got dtype {data.dtype}: {data!r:.80}")
+    if data.dtype.kind not in "fiub" or not data.dtype.isnative:
+        raise TypeError(f"a tensor holds real numbers or booleans in native byte order; got {data.dtype}: {data!r:.80}")
     return data
 
 

@@ -85,12 +85,12 @@ def run_sequence(
 
     smallest = max(PART_COLUMNS, PART_WORK // (T * S.size))
     last = _joined(in_parts(forward_part, N, smallest, X))  # (H, N) each
-
-    want_weights = W.requires_grad or U.requires_grad or b.requires_grad
-    want_states = any(state.requires_grad for state in given)
+    last = [whole.T.copy() for whole in last]  # not views: who keeps a state shall not keep the whole sequence
 
     def backward(Gs: list[Array | None]) -> tuple[Array | None, ...]:
         G, *G_last = Gs  # (N, T, H), then (N, H) each, or None
+        want_weights = W.requires_grad or U.requires_grad or b.requires_grad
+        want_states = any(state.requires_grad for state in given)
         dX = xp.empty((T, D, N), dtype=X.dtype) if x.requires_grad else None
 
         def backward_part(start: int, stop: int) -> tuple[Array, list[Array]]:
@@ -121,11 +121,14 @@ def run_sequence(
         )
 
     backward.__qualname__ = op  # what a tensor of ours shows as its operation
-    return record_many((O.transpose(2, 0, 1), *(whole.T for whole in last)), (x, W, U, b, *given), backward)
+    return record_many((O.transpose(2, 0, 1), *last), (x, W, U, b, *given), backward)
 
 
 def sum_over_time(V: Array, dA: Array) -> Array:
-    """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product."""
+    """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product.
+
+    The two are copied for it, so that a backward takes half as much memory again as with T products, for less time.
+    """
     T, L, n = V.shape
     return V.swapaxes(0, 1).reshape(L, T * n).dot(dA.swapaxes(0, 1).reshape(-1, T * n).T)
 
