@@ -56,7 +56,7 @@ def prediction_rows(
                 right = said[i] == y[i]
                 cell.set_xlabel(
                     f"{class_names[said[i]]} {sure[i]:.0%}" + ("" if right else f"\nis {class_names[y[i]]}"),
-                    fontsize=6.5,
+                    fontsize=6,
                     labelpad=2,
                     color=COLOURS[0] if right else COLOURS[1],
                 )
