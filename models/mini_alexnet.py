@@ -24,14 +24,11 @@ def conv(inputs, outputs, norm=True, pool=None):
     """Convolution 3x3, batch normalisation, max pooling, ReLU; the second and third if wanted.
 
     ReLU after pooling gives the same numbers as before it, since the largest stays the largest; with windows of 3x3 it
-    is a ninth of the work.
+    is a ninth of the work. A bias would be undone by the normalisation.
     """
-    layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, 3, bias=not norm)
-    ]  # a bias would be undone by the normalisation
-    layers += [nn.BatchNorm(outputs, momentum=0.9)] if norm else []
-    layers += [nn.MaxPool2d(pool)] if pool else []
-    return [*layers, nn.ReLU()]
+    normalization = [nn.BatchNorm(outputs, momentum=0.9)] if norm else []
+    pooling = [nn.MaxPool2d(pool)] if pool else []
+    return [nn.Conv2d(inputs, outputs, 3, bias=not norm), *normalization, *pooling, nn.ReLU()]
 
 
 def mini_alexnet(norm):
@@ -157,10 +154,8 @@ def main(arguments=None):
 def draw(run, model, data, test, probabilities):
     """The pictures: some training images, the architecture, the curves, predictions, the first layer's filters."""
     names, history, title = data.class_names, run.history, f"{run.variant} network on {data.name}"
-    captions = [names[label] for label in data.train_labels[:25]]
-    plots.image_grid(
-        run.out / "images.png", data.train_images[:25], captions, f"The first training images of {data.name}"
-    )
+    first, captions = data.train_images[:25], [names[label] for label in data.train_labels[:25]]
+    plots.image_grid(run.out / "images.png", first, captions, f"The first training images of {data.name}")
     stages, skips = stages_of(model, (32, 32, 3))
     for ending in ("svg", "png"):
         plots.draw_architecture(run.out / f"architecture.{ending}", stages, f"The {run.variant} network", skips)
