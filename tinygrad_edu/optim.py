@@ -136,8 +136,11 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         """Move every parameter that has a gradient; the small ones together."""
-        if len(self.small) < 2 or any(p.grad is None for p in self.small_parameters):
+        if len(self.small) < 2:
             return super().step()
+        for p in self.small_parameters:
+            if p.grad is None:
+                return super().step()
         self.t += 1
         for i in self.large:
             p = self.parameters[i]

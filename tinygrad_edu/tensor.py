@@ -157,9 +157,9 @@ class Tensor:
             if G.shape != leaf.data.shape:
                 raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
         for leaf, G in gradients.items():
-            own = G if leaf in private else G.copy()
             # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
-            leaf.grad = as_array(own if leaf.grad is None else leaf.grad + G)
+            own = leaf.grad + G if leaf.grad is not None else G if leaf in private else G.copy()
+            leaf.grad = own if type(own) is _ndarray else as_array(own)
 
     def _initial_gradient(self, gradient: Array | None) -> Array:
         if not self.requires_grad:

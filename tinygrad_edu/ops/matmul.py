@@ -47,11 +47,12 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     """
     inputs = (x, W) if b is None else (x, W, b)
     check_same_kind("linear", *inputs)
-    if W.data.ndim != 2 or x.data.ndim == 0 or x.shape[-1] != W.shape[0]:
+    X, K = x.data, W.data
+    if K.ndim != 2 or X.ndim == 0 or X.shape[-1] != K.shape[0]:
         raise ValueError(f"linear: expected x (..., D) and W (D, M); got x {x.shape} and W {W.shape}")
-    if b is not None and b.shape != W.shape[1:]:
+    if b is not None and b.data.shape != K.shape[1:]:
         raise ValueError(f"linear: expected a bias of shape {W.shape[1:]} for W {W.shape}; got {b.shape}")
-    X, K, M = x.data, W.data, W.shape[1]
+    M = K.shape[1]
     rows = X if X.ndim == 2 else X.reshape(-1, X.shape[-1])  # (N, D)
     Y = product(rows, K)
     if b is not None:

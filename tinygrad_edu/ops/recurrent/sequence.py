@@ -63,7 +63,9 @@ def run_sequence(
     x, W, U, b = tensors
     given = [state for state in states.values() if state is not None]
     N, T, D, H = _check(op, gates, x, W, U, b, states)
-    input_mask, recurrent_mask = _check_masks(x, H, op, masks)
+    input_mask, recurrent_mask = masks.values()
+    if input_mask is not None or recurrent_mask is not None:
+        _check_masks(x, H, op, masks)
     X = x.data
     xp = array_module(X)
     h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
@@ -107,7 +109,7 @@ def run_sequence(
         if want_weights:
             for other in others:
                 dS += other
-        d_states = _joined(d_initials) if want_states else [None for _ in states]
+        d_states = _joined(d_initials) if want_states else [None] * len(states)
         if dX is not None:
             dX = dX.transpose(2, 0, 1)
             if input_mask is not None:
@@ -117,7 +119,7 @@ def run_sequence(
             dS[:D] if W.requires_grad else None,
             dS[h:] if U.requires_grad else None,
             dS[D:h].reshape(b.shape) if b.requires_grad else None,
-            *(d.T if s.requires_grad else None for d, s in zip(d_states, states.values()) if s is not None),
+            *[d.T if s.requires_grad else None for d, s in zip(d_states, states.values()) if s is not None],
         )
 
     backward.__qualname__ = op  # what a tensor of ours shows as its operation
@@ -170,8 +172,8 @@ def _check(
     return N, T, D, H
 
 
-def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> Sequence[Array | None]:
-    """The masks; ValueError or TypeError unless they are arrays (N, D) and (N, H) that can multiply x."""
+def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> None:
+    """ValueError or TypeError unless the masks that are given are arrays (N, D) and (N, H) that can multiply x."""
     N, _, D = x.shape
     for (name, mask), shape in zip(masks.items(), ((N, D), (N, H))):
         if mask is None:
@@ -182,4 +184,3 @@ def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> Sequence[
             raise TypeError(
                 f"{op}: expected {name} of {x.dtype} on {x.device!r} like x; got {mask.dtype} on {device_of(mask)!r}"
             )
-    return list(masks.values())
