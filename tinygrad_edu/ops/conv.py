@@ -154,75 +154,68 @@ def conv2d(
     inputs = (x, kernel) if bias is None else (x, kernel, bias)
     check_same_kind("conv2d", *inputs)
     windows = find_windows("conv2d", x.shape, (KH, KW), stride, padding)
-    X, K = x.data, kernel.data
-    Y = _correlate(X, K, windows, None if bias is None else bias.data)
+    X, K, b = x.data, kernel.data, None if bias is None else bias.data
+    xp, N, smallest = array_module(X), len(X), smallest_part(windows.numbers * O)
+    Y = xp.empty((N, *windows.out, O), X.dtype)
+
+    def forward_part(start, stop):
+        _correlate(X[start:stop], K, windows, Y[start:stop], b)
 
     def backward(G):
-        dX = _input_gradient(G, K, windows) if x.requires_grad else None
-        dK = _kernel_gradient(G, X, windows) if kernel.requires_grad else None
-        if bias is None:
-            return dX, dK
-        return dX, dK, _bias_gradient(G) if bias.requires_grad else None
+        dX = xp.empty(X.shape, X.dtype) if x.requires_grad else None
 
+        def backward_part(start, stop):
+            g = G[start:stop]
+            if dX is not None:
+                _input_gradient(g, K, windows, dX[start:stop])
+            dK = _kernel_gradient(g, X[start:stop], windows) if kernel.requires_grad else None
+            db = _bias_gradient(g) if bias is not None and bias.requires_grad else None
+            return dK, db
+
+        results = zip(*in_parts(backward_part, N, smallest, like=X))  # of all parts, first dL/dK, then dL/db
+        dK, db = (None if parts[0] is None else sum(parts) for parts in results)
+        return (dX, dK) if bias is None else (dX, dK, db)
+
+    in_parts(forward_part, N, smallest, like=X)
     return record(Y, inputs, backward)
 
 
-# --- the matrix products, a few images at a time ---
+# --- the matrix products, for some of the images, a few at a time ---
 
 
-def _correlate(X: Array, K: Array, windows: Windows, b: Array | None = None) -> Array:
-    """Y = P K + b, of shape (N, OH, OW, O)."""
+def _correlate(X: Array, K: Array, windows: Windows, Y: Array, b: Array | None = None) -> None:
+    """Fill Y (n, OH, OW, O) with P K + b."""
     if conv_small.is_faster(windows):
-        Y = conv_small.correlate(X, K, windows)
-        if b is not None:
-            Y += b
-        return Y
-    xp, (N, *_), O = array_module(X), windows.shape, K.shape[3]
+        conv_small.correlate(X, K, windows, Y, b)
+        return
+    xp, O = array_module(X), K.shape[3]
     K = K.reshape(-1, O)  # (KH*KW*C, O)
-    Y = xp.empty((N, *windows.out, O), X.dtype)
-
-    def part(start, stop):
-        for chunk in _chunks(start, stop, windows):
-            xp.matmul(_columns(X[chunk], windows), K, out=Y[chunk].reshape(-1, O))
-            if b is not None:
-                Y[chunk] += b
-
-    in_parts(part, N, smallest_part(windows.numbers * O), like=X)
-    return Y
+    for chunk in _chunks(len(X), windows):
+        xp.matmul(_columns(X[chunk], windows), K, out=Y[chunk].reshape(-1, O))
+        if b is not None:
+            Y[chunk] += b
 
 
 def _kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
     """dL/dK = P^T G: the sum, over chunks of images, of (their rows of P)^T (their rows of G)."""
     if conv_small.is_faster(windows):
         return conv_small.kernel_gradient(G, X, windows)
-    (N, _, _, C), O = windows.shape, G.shape[3]
-
-    def part(start, stop):
-        products = (_columns(X[c], windows).T @ G[c].reshape(-1, O) for c in _chunks(start, stop, windows))
-        dK = next(products)
-        for product in products:
-            dK += product
-        return dK
-
-    dK, *others = in_parts(part, N, smallest_part(windows.numbers * O), like=X)
-    for other in others:
-        dK += other
-    return dK.reshape(*windows.size, C, O)
+    O = G.shape[3]
+    products = (_columns(X[c], windows).T @ G[c].reshape(-1, O) for c in _chunks(len(X), windows))
+    dK = next(products)
+    for product in products:
+        dK += product
+    return dK.reshape(*windows.size, X.shape[3], O)
 
 
 def _bias_gradient(G: Array) -> Array:
     """dL/db = the sum of G over all places, as (1 .. 1) G: BLAS adds columns some eight times as fast as `sum`."""
-    xp, (N, OH, OW, O) = array_module(G), G.shape
-
-    def part(start, stop):
-        rows = G[start:stop].reshape(-1, O)
-        return xp.ones(len(rows), G.dtype) @ rows
-
-    return sum(in_parts(part, N, 1 + 2**20 // (OH * OW * O), like=G))
+    rows = G.reshape(-1, G.shape[3])
+    return array_module(G).ones(len(rows), G.dtype) @ rows
 
 
-def _input_gradient(G: Array, K: Array, windows: Windows) -> Array:
-    """dL/dX = col2im(G K^T); for stride 1, the same by a convolution of G, which is faster.
+def _input_gradient(G: Array, K: Array, windows: Windows, dX: Array) -> None:
+    """Fill dX with dL/dX = col2im(G K^T); for stride 1, with the same by a convolution of G, which is faster.
 
     A window at place oh sees X[h] at its position kh where oh + kh = h + top, so
 
@@ -235,18 +228,13 @@ def _input_gradient(G: Array, K: Array, windows: Windows) -> Array:
     padding = ((KH - 1 - top, KH - 1 - bottom), (KW - 1 - left, KW - 1 - right))
     if windows.stride == (1, 1) and min(map(min, padding)) >= 0:
         turned = K[::-1, ::-1].swapaxes(2, 3)  # (KH, KW, O, C)
-        return _correlate(G, turned, find_windows("conv2d", G.shape, (KH, KW), 1, padding))
-    (N, *image), O = windows.shape, K.shape[3]
+        _correlate(G, turned, find_windows("conv2d", G.shape, (KH, KW), 1, padding), dX)
+        return
+    O = K.shape[3]
     transposed = K.reshape(-1, O).T
-    dX = array_module(G).empty(windows.shape, G.dtype)
-
-    def part(start, stop):
-        for chunk in _chunks(start, stop, windows):
-            dP = G[chunk].reshape(-1, O) @ transposed
-            dX[chunk] = col2im(dP, (chunk.stop - chunk.start, *image), (KH, KW), windows.stride, windows.padding)
-
-    in_parts(part, N, smallest_part(windows.numbers * O), like=G)
-    return dX
+    for chunk in _chunks(len(G), windows):
+        dP = G[chunk].reshape(-1, O) @ transposed
+        dX[chunk] = col2im(dP, dX[chunk].shape, (KH, KW), windows.stride, windows.padding)
 
 
 def _columns(X: Array, windows: Windows) -> Array:
@@ -258,8 +246,8 @@ def _columns(X: Array, windows: Windows) -> Array:
     return view.reshape(N * OH * OW, KH * KW * C)
 
 
-def _chunks(start: int, stop: int, windows: Windows) -> Iterator[slice]:
-    """start..stop a few images at a time: so many that their rows of P take about two megabytes."""
+def _chunks(n: int, windows: Windows) -> Iterator[slice]:
+    """n images a few at a time: so many that their rows of P take about two megabytes."""
     step = max(1, CHUNK // windows.numbers)
-    for i in range(start, stop, step):
-        yield slice(i, min(i + step, stop))
+    for i in range(0, n, step):
+        yield slice(i, min(i + step, n))

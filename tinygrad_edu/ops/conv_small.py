@@ -22,7 +22,6 @@ from collections.abc import Iterator
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.windows import Windows
-from tinygrad_edu.parallel import in_parts, smallest_part
 
 REAL_SHARE = 0.8  # of the pixels that the windows see; where fewer are real, leaving the others out pays
 
@@ -34,34 +33,20 @@ def is_faster(windows: Windows) -> bool:
     return real < REAL_SHARE * KH * KW * OH * OW
 
 
-def correlate(X: Array, K: Array, windows: Windows) -> Array:
-    """Y of `conv2d` without the bias, of shape (N, OH, OW, O)."""
-    N, (_, _, C, O) = len(X), K.shape
-    Y = array_module(X).zeros((N, *windows.out, O), X.dtype)
-
-    def part(start, stop):
-        for k, places, pixels in _positions(windows):
-            y = Y[start:stop][places]
-            y += (X[start:stop][pixels].reshape(-1, C) @ K[k]).reshape(y.shape)
-
-    in_parts(part, N, smallest_part(windows.numbers * O), like=X)
-    return Y
+def correlate(X: Array, K: Array, windows: Windows, Y: Array, b: Array | None = None) -> None:
+    """Fill Y (n, OH, OW, O) with what `conv2d` computes."""
+    Y[...] = 0 if b is None else b
+    for k, places, pixels in _positions(windows):
+        y = Y[places]
+        y += (X[pixels].reshape(-1, X.shape[3]) @ K[k]).reshape(y.shape)
 
 
 def kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
     """dL/dK: each K[kh,kw] took part in one product, so dL/dK[kh,kw] = (the pixels)^T (G at their places)."""
-    N, C, O = len(X), X.shape[3], G.shape[3]
-    xp = array_module(X)
-
-    def part(start, stop):
-        dK = xp.zeros((*windows.size, C, O), X.dtype)
-        for k, places, pixels in _positions(windows):
-            xp.matmul(X[start:stop][pixels].reshape(-1, C).T, G[start:stop][places].reshape(-1, O), out=dK[k])
-        return dK
-
-    dK, *others = in_parts(part, N, smallest_part(windows.numbers * O), like=X)
-    for other in others:
-        dK += other
+    xp, C, O = array_module(X), X.shape[3], G.shape[3]
+    dK = xp.empty((*windows.size, C, O), X.dtype)
+    for k, places, pixels in _positions(windows):
+        xp.matmul(X[pixels].reshape(-1, C).T, G[places].reshape(-1, O), out=dK[k])
     return dK
 
 
