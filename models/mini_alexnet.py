@@ -81,7 +81,7 @@ def predict(model, images, device):
     """Probabilities of the classes (N, K), batch by batch, without dropout."""
     model.eval()
     parts = [
-        ops.softmax(model(prepare(X, X[:, 0, 0, 0], device)[0])).numpy() for (X,) in batches(images, batch_size=250)
+        ops.softmax(model(prepare(X, X[:, 0, 0, 0], device)[0])).numpy() for (X,) in batches(images, batch_size=125)
     ]
     model.train()
     return np.concatenate(parts)
