@@ -315,6 +315,17 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit_and_they_travel_back(cu
         assert np.array_equal(p.data, q.data)
 
 
+def test_adam_moves_small_parameters_on_both_devices(cupy):
+    """They do not fit into one array."""
+    parameters = [nn.Parameter(np.ones(3)), nn.Parameter(np.ones(2)), nn.Parameter(cupy.asarray(np.ones(3)))]
+    optimiser = optim.Adam(parameters, lr=0.1)
+    for p in parameters:
+        p.grad = p.data * 2.0
+    optimiser.step()
+    assert [p.device for p in parameters] == ["cpu", "cpu", "cuda"]
+    np.testing.assert_array_equal(plain(parameters[2].data), parameters[0].data)
+
+
 def test_an_optimisers_memory_is_saved_and_restored_on_the_gpu(cupy):
     model, _ = train("cuda", OPTIMISERS["Adam"])
     optimiser = optim.Adam(model.parameters())

@@ -4,8 +4,9 @@
 In (4H, N) it is one block of memory, and tanh, products and sums run through it without a jump.
 
 **Stacked.** A step computes x_t W + b + h_{t-1} U. With the inputs on top of each other, V_t = [x_t; 1; h_{t-1}], and
-the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product for dL/dV_t,
-which holds dL/dx_t and dL/dh_{t-1}, and one for dL/dS, which holds dL/dW, dL/db and dL/dU.
+the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product a step for
+dL/dV_t, which holds dL/dx_t and dL/dh_{t-1}, and one after the last step for dL/dS, which holds dL/dW, dL/db and dL/dU:
+the sum over the steps becomes part of the product, see `sum_over_time`.
 
 **In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
 cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
