@@ -6,7 +6,8 @@ In (4H, N) it is one block of memory, and tanh, products and sums run through it
 **Stacked.** A step computes x_t W + b + h_{t-1} U. With the inputs on top of each other, V_t = [x_t; 1; h_{t-1}], and
 the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product a step for
 dL/dV_t, which holds dL/dx_t and dL/dh_{t-1}, and one after the last step for dL/dS, which holds dL/dW, dL/db and dL/dU:
-the sum over the steps becomes part of the product, see `sum_over_time`.
+the sum over the steps becomes part of the product, see `sum_over_time`. For its sake V and dL/da have the time beside
+the batch, (..., T, N), and a step is V[:, t]; what no product sums over time has the time in front, (T, ..., N).
 
 **In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
 cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
@@ -29,11 +30,11 @@ PART_WORK, PART_COLUMNS = 40_000_000, 64
 
 # The forward of an operation for n of the N sequences:
 #     forward(V, S, O, states, mask) -> (last states, backward)
-# with V (T, D+1+H, n), whose rows for h_0 are filled and whose later rows it fills; S (D+1+H, gates * H); O (T, H, n),
-# which it fills with the outputs; each state (H, n), or 0 for zeros; mask (H, n) or None, the dropout of h_{t-1}. Its
-# backward is
+# with V (D+1+H, T, n), where the inputs, the ones and h_0 stand and it fills in h_1, h_2, ...; S (D+1+H, gates * H);
+# O (T, H, n), which it fills with the outputs; each state (H, n), or 0 for zeros; mask (H, n) or None, the dropout of
+# h_{t-1}. Its backward is
 #     backward(G, G_last, dX, want_weights, want_states) -> (dS, dL/d(initial states))
-# with G (T, H, n) or None; G_last, a (H, n) or None for each state; dX (T, D, n) to be filled, or None if not wanted.
+# with G (T, H, n) or None; G_last, a (H, n) or None for each state; dX (D, T, n) to be filled, or None if not wanted.
 # dS and dL/d(initial states) mean nothing unless they are wanted.
 Forward = Callable[[Array, Array, Array, list[Array], Array | None], tuple[list[Array], Callable]]
 
@@ -75,14 +76,14 @@ def run_sequence(
 
     def forward_part(start: int, stop: int) -> list[Array]:
         part = slice(start, stop)
-        V = xp.empty((T, len(S), stop - start), dtype=X.dtype)
-        V[:, :D] = X[part].transpose(1, 2, 0)
+        V = xp.empty((len(S), T, stop - start), dtype=X.dtype)
+        V[:D] = X[part].transpose(2, 1, 0)
         if input_mask is not None:
-            V[:, :D] *= input_mask[part].T
-        V[:, D:h] = 1
+            V[:D] *= input_mask[part].T[:, None]
+        V[D:h] = 1
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
-        V[0, h:] = initial[0] if mask is None else initial[0] * mask
+        V[h:, 0] = initial[0] if mask is None else initial[0] * mask
         last, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
         return last
 
@@ -94,7 +95,7 @@ def run_sequence(
         G, *G_last = Gs  # (N, T, H), then (N, H) each, or None
         want_weights = W.requires_grad or U.requires_grad or b.requires_grad
         want_states = any(state.requires_grad for state in given)
-        dX = xp.empty((T, D, N), dtype=X.dtype) if x.requires_grad else None
+        dX = xp.empty((D, T, N), dtype=X.dtype) if x.requires_grad else None
 
         def backward_part(start: int, stop: int) -> tuple[Array, list[Array]]:
             part = slice(start, stop)
@@ -112,7 +113,7 @@ def run_sequence(
                 dS += other
         d_states = _joined(d_initials) if want_states else [None] * len(states)
         if dX is not None:
-            dX = dX.transpose(2, 0, 1)
+            dX = dX.T
             if input_mask is not None:
                 dX *= input_mask[:, None]
         return (
@@ -128,12 +129,8 @@ def run_sequence(
 
 
 def sum_over_time(V: Array, dA: Array) -> Array:
-    """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product.
-
-    The two are copied for it, so that a backward takes half as much memory again as with T products, for less time.
-    """
-    T, L, n = V.shape
-    return V.swapaxes(0, 1).reshape(L, T * n).dot(dA.swapaxes(0, 1).reshape(-1, T * n).T)
+    """dL/dS = sum_t V_t dA_t^T, for V (L, T, n) and dA (M, T, n): with time beside the batch, one large product."""
+    return V.reshape(len(V), -1).dot(dA.reshape(len(dA), -1).T)
 
 
 def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
