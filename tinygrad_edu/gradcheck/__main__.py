@@ -52,4 +52,8 @@ def check_op(name: str, cases: list[Case]) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)  # as a shell reports Ctrl-C

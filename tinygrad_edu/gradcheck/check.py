@@ -17,7 +17,7 @@ balances them and leaves some ten right digits, for inputs that are not very muc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,15 @@ ATTEMPTS = 10  # how often to move away from a kink
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a passed check found: derivatives compared, and the largest errors among them."""
+    """What a passed check found: derivatives compared, and the largest errors among them.
+
+    `moved` counts the points that were left because of a kink: 0 where the gradients were checked at the inputs.
+    """
 
     entries: int
     absolute: float
     relative: float
+    moved: int = 0
 
 
 class _Kink(Exception):
@@ -56,7 +60,7 @@ def gradcheck(
         Takes as many tensors as there are inputs; returns a tensor or a tuple of tensors. It must return the same
         values when it is called again: seed any randomness inside.
     inputs : arrays or tensors, float64
-        Where to check. They are copied.
+        Where to check. They are copied. Where f has a kink (relu at 0), points beside it are tried; the result says so.
     parameters : tensors, float64
         Further tensors that `f` uses, such as `module.astype('float64').parameters()`. Their values are changed while
         the check runs, and restored; their `.grad` is reset.
@@ -87,10 +91,10 @@ def gradcheck(
     originals = [leaf.data.copy() for leaf in leaves]
     rng = np.random.default_rng(seed)
     try:
-        for _ in range(ATTEMPTS):
+        for moved in range(ATTEMPTS):
             try:
                 at = Evaluation(f, leaves, len(inputs), rng)
-                return _Comparison(at, rng, rtol).run(check_rules(at))
+                return replace(_Comparison(at, rng, rtol).run(check_rules(at)), moved=moved)
             except _Kink:  # a wrong gradient never causes this: only the differences of f are looked at
                 for leaf, original in zip(leaves, originals):
                     leaf.data[...] = original + 0.02 * rng.normal(size=leaf.shape)
