@@ -1,6 +1,7 @@
 """The sequence operations against the cells unrolled with small operations; layers, states, bad input."""
 
 import gc
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -270,10 +271,28 @@ def test_embedding_adds_up_repeated_ids_for_small_and_large_tables():
     for rows in (6, 2000):
         table = Tensor(np.random.default_rng(0).normal(size=(rows, 3)), requires_grad=True)
         G = np.random.default_rng(1).normal(size=(2, 3, 3))
-        ops.embedding(table, ids).backward(G)
         expected = np.zeros((rows, 3))
         np.add.at(expected, ids, G)
-        assert_close(table.grad, expected)
+        for incoming in (G, np.asfortranarray(G), G[:, ::-1][:, ::-1]):
+            table.grad = None
+            ops.embedding(table, ids).backward(incoming)
+            assert_close(table.grad, expected)
+    empty = Tensor(np.zeros((4, 0)), requires_grad=True)
+    ops.embedding(empty, ids % 4).backward(np.zeros((2, 3, 0)))
+    assert empty.grad.shape == (4, 0)
+
+
+def test_an_lstm_keeps_nothing_for_the_batch_sizes_it_has_seen():
+    weights = [Tensor(np.zeros(shape, np.float32)) for shape in ((1, 256), (64, 256), (256,))]
+    batches = [Tensor(np.zeros((N, 1, 1), np.float32)) for N in (5000, 5001, 5002, 5003)]
+    ops.lstm(batches[0][:2], *weights)  # what is made once
+    tracemalloc.start()
+    try:
+        for x in batches:
+            ops.lstm(x, *weights)
+        assert tracemalloc.get_traced_memory()[0] < 2**20  # one array of a step's gates takes 5 MiB
+    finally:
+        tracemalloc.stop()
 
 
 # --- bad input ---
@@ -312,6 +331,15 @@ def test_wrong_dtypes_are_named(name):
         call(name, h0=Tensor(np.zeros((2, 5), np.float32)))
     with pytest.raises(TypeError, match=f"{name}: expected recurrent_mask of float64"):
         call(name, recurrent_mask=np.ones((2, 5), np.float32))
+    for mask in (np.ones((2, 5)).tolist(), Tensor(np.ones((2, 5)))):
+        with pytest.raises(
+            TypeError, match=f"{name}: expected recurrent_mask as an array of shape .* {type(mask).__name__}"
+        ):
+            call(name, recurrent_mask=mask)
+    G = {"simple_rnn": 1, "lstm": 4, "gru": 3}[name]
+    whole = [Tensor(np.zeros(s, int)) for s in ((2, 3, 4), (4, 5 * G), (5, 5 * G), (2, 5 * G) if G == 3 else (5 * G,))]
+    with pytest.raises(TypeError, match=f"{name}: expected floating-point tensors, got int64; convert"):
+        getattr(ops, name)(*whole)
 
 
 def test_wrong_cell_state():

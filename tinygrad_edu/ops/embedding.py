@@ -33,7 +33,7 @@ def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
     def backward(G):
         K, D = E.shape
         order = "F" if G.flags.f_contiguous else "C"  # any order of the places will do: take G's own, without a copy
-        G, flat = G.reshape(-1, D, order=order), ids.reshape(-1, order=order)
+        G, flat = G.reshape(ids.size, D, order=order), ids.reshape(-1, order=order)
         if K <= SMALL_TABLE:
             B = xp.arange(K)[:, None] == flat  # (K, N)
             return (B.astype(E.dtype) @ G,)

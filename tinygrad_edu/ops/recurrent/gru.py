@@ -89,8 +89,8 @@ def _forward(V, S, O, states, mask):
     Q_k = xp.empty((T, H, n), dtype=S.dtype)
     before = states[0]  # h_{t-1}
     for t in range(T):
-        P = S[upper].T.dot(V[upper, t]).reshape(3, H, n)
-        Q = S[lower].T.dot(V[lower, t]).reshape(3, H, n)
+        P = S[upper].T.dot(V[t, upper]).reshape(3, H, n)
+        Q = S[lower].T.dot(V[t, lower]).reshape(3, H, n)
         z, r, k = gates[t]
         gates[t, :2] = sigmoid_of(P[:2] + Q[:2])
         xp.tanh(P[2] + r * Q[2], out=k)
@@ -98,28 +98,30 @@ def _forward(V, S, O, states, mask):
         Q_k[t] = Q[2]
         before = O[t]
         if t + 1 < T:
-            V[h:, t + 1] = before if mask is None else before * mask
+            V[t + 1, h:] = before if mask is None else before * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
-        dP, dQ = (xp.empty((3 * H, T, n), dtype=S.dtype) for _ in range(2))
+        dP, dQ = xp.empty_like(gates), xp.empty_like(gates)
         for t in reversed(range(T)):
             z, r, k = gates[t]
             before = O[t - 1] if t > 0 else states[0]
             if G is not None:
                 dh = dh + G[t]
-            dp_z = dh * (before - k) * (z * (1 - z))
-            dp_k = dh * (1 - z) * (1 - k * k)
-            dp_r = dp_k * Q_k[t] * (r * (1 - r))
-            dP[:, t] = xp.concatenate((dp_z, dp_r, dp_k))
-            dQ[:, t] = xp.concatenate((dp_z, dp_r, dp_k * r))
+            dP[t, 0] = dh * (before - k) * (z * (1 - z))
+            dP[t, 2] = dh * (1 - z) * (1 - k * k)
+            dP[t, 1] = dP[t, 2] * Q_k[t] * (r * (1 - r))
+            dQ[t, :2] = dP[t, :2]
+            dQ[t, 2] = dP[t, 2] * r
             if dX is not None:
-                dX[:, t] = S[: len(dX)].dot(dP[:, t])
+                dX[:, t] = S[: len(dX)].dot(dP[t].reshape(3 * H, n))
             if t > 0 or want_states:
-                through_U = S[h:].dot(dQ[:, t])
+                through_U = S[h:].dot(dQ[t].reshape(3 * H, n))
                 dh = dh * z + (through_U if mask is None else through_U * mask)
         if not want_weights:
             return None, [dh]
-        return xp.concatenate((sum_over_time(V[upper], dP), sum_over_time(V[lower], dQ))), [dh]
+        dS_upper = sum_over_time(V[:, upper], dP.reshape(T, 3 * H, n))
+        dS_lower = sum_over_time(V[:, lower], dQ.reshape(T, 3 * H, n))
+        return xp.concatenate((dS_upper, dS_lower)), [dh]
 
     return [O[-1]], backward

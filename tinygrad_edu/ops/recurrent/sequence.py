@@ -6,8 +6,7 @@ In (4H, N) it is one block of memory, and tanh, products and sums run through it
 **Stacked.** A step computes x_t W + b + h_{t-1} U. With the inputs on top of each other, V_t = [x_t; 1; h_{t-1}], and
 the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product a step for
 dL/dV_t, which holds dL/dx_t and dL/dh_{t-1}, and one after the last step for dL/dS, which holds dL/dW, dL/db and dL/dU:
-the sum over the steps becomes part of the product, see `sum_over_time`. For its sake V and dL/da have the time beside
-the batch, (..., T, N), and a step is V[:, t]; what no product sums over time has the time in front, (T, ..., N).
+the sum over the steps becomes part of the product, see `sum_over_time`.
 
 **In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
 cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
@@ -19,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_edu.backend import Array, array_module, device_of
+from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import check_same_kind, record_many
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor
@@ -28,11 +27,13 @@ from tinygrad_edu.tensor import Tensor
 # less than 64 columns is slow.
 PART_WORK, PART_COLUMNS = 40_000_000, 64
 
+SUMMED_AT_ONCE = 2**18  # so many numbers of dL/da are multiplied at once in `sum_over_time`: 1 MiB of float32
+
 # The forward of an operation for n of the N sequences:
 #     forward(V, S, O, states, mask) -> (last states, backward)
-# with V (D+1+H, T, n), where the inputs, the ones and h_0 stand and it fills in h_1, h_2, ...; S (D+1+H, gates * H);
-# O (T, H, n), which it fills with the outputs; each state (H, n), or 0 for zeros; mask (H, n) or None, the dropout of
-# h_{t-1}. Its backward is
+# with V (T, D+1+H, n), whose rows for h_0 are filled and whose later rows it fills; S (D+1+H, gates * H); O (T, H, n),
+# which it fills with the outputs; each state (H, n), or 0 for zeros; mask (H, n) or None, the dropout of h_{t-1}. Its
+# backward is
 #     backward(G, G_last, dX, want_weights, want_states) -> (dS, dL/d(initial states))
 # with G (T, H, n) or None; G_last, a (H, n) or None for each state; dX (D, T, n) to be filled, or None if not wanted.
 # dS and dL/d(initial states) mean nothing unless they are wanted.
@@ -76,14 +77,14 @@ def run_sequence(
 
     def forward_part(start: int, stop: int) -> list[Array]:
         part = slice(start, stop)
-        V = xp.empty((len(S), T, stop - start), dtype=X.dtype)
-        V[:D] = X[part].transpose(2, 1, 0)
+        V = xp.empty((T, len(S), stop - start), dtype=X.dtype)
+        V[:, :D] = X[part].transpose(1, 2, 0)
         if input_mask is not None:
-            V[:D] *= input_mask[part].T[:, None]
-        V[D:h] = 1
+            V[:, :D] *= input_mask[part].T
+        V[:, D:h] = 1
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
-        V[h:, 0] = initial[0] if mask is None else initial[0] * mask
+        V[0, h:] = initial[0] if mask is None else initial[0] * mask
         last, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
         return last
 
@@ -129,8 +130,15 @@ def run_sequence(
 
 
 def sum_over_time(V: Array, dA: Array) -> Array:
-    """dL/dS = sum_t V_t dA_t^T, for V (L, T, n) and dA (M, T, n): with time beside the batch, one large product."""
-    return V.reshape(len(V), -1).dot(dA.reshape(len(dA), -1).T)
+    """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product.
+
+    The two are copied for it. A long sequence is halved until its copies fit into the processor's cache.
+    """
+    T, L, n = V.shape
+    if T > 1 and dA.size > SUMMED_AT_ONCE:
+        half = T // 2
+        return sum_over_time(V[:half], dA[:half]) + sum_over_time(V[half:], dA[half:])
+    return V.swapaxes(0, 1).reshape(L, T * n).dot(dA.swapaxes(0, 1).reshape(-1, T * n).T)
 
 
 def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
@@ -161,6 +169,8 @@ def _check(
         )
     given = [state for state in states.values() if state is not None]
     check_same_kind(op, x, W, U, b, *given)
+    if x.data.dtype.kind != "f":
+        raise TypeError(f"{op}: expected floating-point tensors, got {x.dtype}; convert them with .astype('float32')")
     for name, state in states.items():
         if state is not None and state.shape != (N, H):
             raise ValueError(
@@ -176,6 +186,8 @@ def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> None:
     for (name, mask), shape in zip(masks.items(), ((N, D), (N, H))):
         if mask is None:
             continue
+        if not is_array(mask):
+            raise TypeError(f"{op}: expected {name} as an array of shape {shape}, got {type(mask).__name__}")
         if mask.shape != shape:
             raise ValueError(f"{op}: expected {name} of shape {shape}, a mask for each sequence; got {mask.shape}")
         if mask.dtype != x.dtype or device_of(mask) != x.device:

@@ -85,21 +85,21 @@ def _forward(V, S, O, states, mask):
     h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
     xp = array_module(V)
     for t in range(T):
-        xp.tanh(S.T.dot(V[:, t]), out=O[t])
+        xp.tanh(S.T.dot(V[t]), out=O[t])
         if t + 1 < T:
-            V[h:, t + 1] = O[t] if mask is None else O[t] * mask
+            V[t + 1, h:] = O[t] if mask is None else O[t] * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
-        dA = xp.empty((H, T, n), dtype=S.dtype)
+        dA = xp.empty((T, H, n), dtype=S.dtype)
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]  # dL/dh_t
         for t in reversed(range(T)):
             if G is not None:
                 dh = dh + G[t]
-            xp.multiply(dh, 1 - O[t] * O[t], out=dA[:, t])
+            xp.multiply(dh, 1 - O[t] * O[t], out=dA[t])
             if dX is not None:
-                dX[:, t] = S[: len(dX)].dot(dA[:, t])
+                dX[:, t] = S[: len(dX)].dot(dA[t])
             if t > 0 or want_states:
-                dh = S[h:].dot(dA[:, t])
+                dh = S[h:].dot(dA[t])
                 if mask is not None:
                     dh *= mask
         return sum_over_time(V, dA) if want_weights else None, [dh]
