@@ -10,7 +10,7 @@ the sum over the steps becomes part of the product, see `sum_over_time`.
 
 **In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
 cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
-takes 25 ms, forward and backward, in one piece and 21 in two (medians, on a busy machine).
+takes 17.7 ms, forward and backward, in one piece (BLAS uses both cores then), and 16.2 in two.
 """
 
 from __future__ import annotations
