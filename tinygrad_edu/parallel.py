@@ -4,8 +4,8 @@ NumPy lets go of Python's lock while it computes, so threads really run at once.
 own, inside the BLAS library; but copying windows, pooling or normalising has none, and that is half the work of a
 convolutional network. So it is the parts that run in parallel, each with a BLAS of one thread. BLAS is told so when the
 first operation is worth cutting, and it stays so for the rest of the process: after a product of its own, a thread of
-OpenBLAS looks out for the next one for some milliseconds, and takes half a core from ours meanwhile. (On a busy machine
-a step of mini-AlexNet took 400 ms with BLAS' threads beside ours, 200 ms without.)
+OpenBLAS looks out for the next one for some milliseconds, and takes half a core from ours meanwhile. (On two cores a
+step of mini-AlexNet takes 136 to 225 ms with BLAS' threads beside ours, 90 ms without.)
 
 How a batch is cut depends on its size and on nothing else: not on the number of cores, nor on whether threads are used.
 Sums over parts are taken in the order of the parts. So the results are the same, to the last bit, in all cases.
