@@ -93,6 +93,8 @@ def main(arguments=None):
         ("loss, first epoch", "0.0464", f"{losses[0]:.4f}"),
         ("loss, last epoch", "about 0.002", f"{losses[-1]:.4f}"),
     ]
+    if options.look_back > 1:  # the report's network saw a single month
+        report = [(figure, "-", measured) for figure, _, measured in report]
     run.finish(model, final, report, look_back=options.look_back)
 
 

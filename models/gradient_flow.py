@@ -38,7 +38,9 @@ def draw_gradient_flow(folder, seed):
 
     cells = {"SimpleRNN": gradient_norms(new(nn.SimpleRNNCell, seed), x)}
     # A gate's bias decides how much of the state is kept, sigmoid(1) = 0.73 or sigmoid(5) = 0.993, and so how much of
-    # the gradient. Training can open a gate; nothing can be opened in a SimpleRNN.
+    # the gradient. Training can open a gate; nothing can be opened in a SimpleRNN. The LSTM's curves fall steeply near
+    # the end, where L reads h and not c; from there on they show what came along the cell path, and enters h_t through
+    # the gates of the next step.
     for bias in (1, 5):
         lstm, gru = new(nn.LSTMCell, seed), new(nn.GRUCell, seed)
         lstm.bias.data[UNITS : 2 * UNITS] = bias
@@ -69,8 +71,9 @@ def new(kind, seed):
 def draw_clipping(folder, seed):
     """Let a SimpleRNN learn to say, after 100 steps, what its first input was: with and without `clip_grad_norm`.
 
-    Its recurrent weights are orthogonal x 1.1, so the gradient grows on its way back. One long step, and all units are
-    saturated: tanh is flat there, no gradient comes through any more, and the loss stays where it is.
+    Its recurrent weights are orthogonal x 1.1, so the gradient grows on its way back. A few steps that are far too
+    long, and whatever the input, the state runs into a fixed point, around which every step back shrinks the gradient.
+    After 100 of them nothing is left of it, and the loss stays where it is.
     """
     first = np.linspace(-1, 1, BATCH, dtype=np.float32)[:, None]  # (N, 1)
     x = np.zeros((BATCH, STEPS, 1), dtype=np.float32)

@@ -85,7 +85,8 @@ def test_create_dataset_leaves_the_last_pair_out_as_the_practical_does():
     X, Y = create_dataset(np.arange(96.0), 1)
     assert (X.shape, Y.shape) == ((94, 1), (94,))
     assert np.array_equal(Y, X[:, 0] + 1)
-    X, Y = create_dataset(np.arange(10.0), 3)
+    X, Y = create_dataset(np.arange(10), 3)
+    assert (X.dtype, Y.dtype) == (np.float64, np.float64)
     assert X.tolist()[-1] == [5, 6, 7]
     assert Y[-1] == 8
 

@@ -24,6 +24,9 @@ def test_vocabulary_there_and_back():
     assert ids.tolist() == [1, 3, 2, 0]
     assert vocabulary.decode(ids) == "hole"
     assert vocabulary.decode(Vocabulary("hello").encode("")) == ""
+    for wrong in (-1, len(vocabulary)):
+        with pytest.raises(ValueError, match=rf"^Vocabulary: {wrong} is the number of no character; there are 0\.\.3$"):
+            vocabulary.decode(np.array([0, wrong]))
 
 
 def test_a_character_outside_the_vocabulary_is_named_with_the_vocabulary():

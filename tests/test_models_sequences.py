@@ -9,6 +9,7 @@ from models import airline_lstm, shakespeare_lstm, sine_rnn
 from models.gradient_flow import gradient_norms
 from models.writing import next_probabilities, write
 from tinygrad_edu import Tensor, nn, ops
+from tinygrad_edu.checkpoint import save_weights
 from tinygrad_edu.data import Vocabulary
 
 QUIET = ["--no-progress"]
@@ -39,8 +40,9 @@ def test_airline_learns_and_leaves_its_files(in_folder, capsys):
 
 
 @pytest.mark.parametrize("flags", [["--look-back", "3"], ["--look-back", "3", "--time-steps"]])
-def test_airline_looks_further_back(in_folder, flags):
+def test_airline_looks_further_back(in_folder, flags, capsys):
     assert airline_lstm.main([*QUIET, "--epochs", "1", *flags]) == 0
+    assert "22.76" not in capsys.readouterr().out  # the report's figure is of one month
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -61,6 +63,13 @@ def test_sine_stops_early(in_folder, capsys, monkeypatch):
     assert sine_rnn.main([*QUIET, "--epochs", "50", "--patience", "3", "--cycles", "20"]) == 0
     assert "validation_loss did not improve for 3 epochs" in capsys.readouterr().out
     assert len(metrics(in_folder / "runs" / "sine_rnn")["epochs"]) == 4
+
+
+def test_sine_calls_only_a_start_in_the_valley_stuck(in_folder, capsys, monkeypatch):
+    monkeypatch.setattr(sine_rnn, "draw", lambda *_: None)
+    for seed, starts_in_it in (("0", False), ("2", True)):
+        assert sine_rnn.main([*QUIET, "--epochs", "2", "--seed", seed]) == 0  # too short to learn anything
+        assert ("got stuck" in capsys.readouterr().out) == starts_in_it
 
 
 def test_gradient_norms_are_the_gradients_of_the_states():
@@ -127,6 +136,12 @@ def test_a_prompt_with_an_unknown_character_names_it_and_the_vocabulary(trained,
 def test_sampling_without_weights_says_so(in_folder, capsys):
     assert shakespeare_lstm.main(["--sample", "5", "--out", "nowhere"]) == 2
     assert "there is no file" in capsys.readouterr().err
+
+
+def test_sampling_from_the_weights_of_another_script_says_so(in_folder, capsys):
+    save_weights(in_folder / "weights.safetensors", nn.Linear(1, 1), {})
+    assert shakespeare_lstm.main(["--sample", "5", "--out", str(in_folder)]) == 2
+    assert "weights.safetensors holds no vocabulary" in capsys.readouterr().err
 
 
 def test_stateful_training_carries_the_state(trained, monkeypatch):
@@ -207,6 +222,7 @@ def test_an_empty_prompt_is_refused():
         (airline_lstm, ["--look-back", "95"], "look_back must be at most"),
         (sine_rnn, ["--noise", "-1"], "noise must be a finite number >= 0, got -1"),
         (sine_rnn, ["--cycles", "1", "--steps-per-cycle", "2"], "has no window of 2"),
+        (sine_rnn, ["--cycles", "1", "--patience", "2"], "13 training windows leave none for validation"),
         (shakespeare_lstm, ["--data", "synthetic", "--recurrent-dropout", "1"], "recurrent_dropout is a probability"),
     ],
 )

@@ -357,7 +357,31 @@ def test_embedding_refuses_ids_outside_the_table(ids, error):
         ops.embedding(Tensor(np.zeros(4)), np.array([0]))
 
 
+def test_a_state_of_the_wrong_kind_is_refused():
+    x, h = Tensor(np.zeros((2, 3, 4), np.float32)), Tensor(np.zeros((2, 5), np.float32))
+    # For two sequences, h unpacks like a pair.
+    with pytest.raises(TypeError, match=r"^LSTMCell: expected the state as a pair \(h, c\) .*, got Tensor"):
+        nn.unroll(nn.LSTMCell(4, 5), x, h)
+    for kind in (nn.SimpleRNN, nn.GRU):
+        with pytest.raises(TypeError, match=rf"^{kind.__name__}: expected the state as one Tensor h \(N, H\), got \("):
+            kind(4, 5)(x, (h, h))
+    with pytest.raises(TypeError, match=r"^GRUCell: expected the state as one Tensor"):
+        nn.unroll(nn.GRUCell(4, 5), x, (h, h))
+    assert nn.detach(None) is None
+
+
+def test_what_is_no_tensor_is_refused():
+    with pytest.raises(TypeError, match=r"^LSTM: expected a Tensor, got list; wrap it"):
+        nn.LSTM(1, 2)([[[1.0]]])
+    with pytest.raises(TypeError, match=r"^lstm: expected a Tensor, got list; wrap it"):
+        ops.lstm([[[1.0]]], *[Tensor(np.zeros(1))] * 3)
+    with pytest.raises(TypeError, match=r"^embedding: expected a Tensor, got ndarray; wrap it"):
+        ops.embedding(np.zeros((4, 2)), [0])
+
+
 def test_layers_refuse_wrong_sizes_and_probabilities():
+    with pytest.raises(TypeError, match="positional"):
+        nn.LSTM(3, 4, 0.1, 0.2)  # not the two dropouts, but return_sequences and return_state
     with pytest.raises(ValueError, match="LSTM: units must be a whole number >= 1, got 0"):
         nn.LSTM(3, 0)
     with pytest.raises(ValueError, match=r"GRU: recurrent_dropout is a probability.* got 1"):

@@ -48,6 +48,11 @@ def test_early_stopping_waits_for_patience_epochs():
     assert history.best("validation_loss") == 1
 
 
+def test_early_stopping_needs_its_figure():
+    with pytest.raises(ValueError, match=r"^fit: patience needs the figure 'validation_loss' .* epoch, train_loss$"):
+        fit(lambda batch: {"loss": 1.0}, two_batches, 6, patience=3)
+
+
 def test_ctrl_c_keeps_the_complete_epochs():
     steps = iter(range(10))
 

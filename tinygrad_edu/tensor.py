@@ -250,7 +250,7 @@ def _released(G: Array) -> Sequence[Array | None]:
     """Takes the place of the backward function of a step that was walked."""
     raise RuntimeError(
         "backward() through a graph that was already released: an earlier backward() walked it and freed its arrays. "
-        "Pass retain_graph=True to the earlier call, or compute the loss again"
+        "Pass retain_graph=True to the earlier call, or compute the loss again; cut a carried state by nn.detach(state)"
     )
 
 

@@ -122,6 +122,9 @@ def fit(
         for epoch in range(len(history.epochs), epochs):
             figures = _train_one_epoch(step, batches(), f"epoch {epoch + 1}/{epochs}", epoch, progress)
             history.epochs.append({"epoch": epoch, **figures, **(evaluate() if evaluate else {})})
+            if patience is not None and monitor not in history.epochs[-1]:
+                there = ", ".join(history.epochs[-1])
+                raise ValueError(f"fit: patience needs the figure {monitor!r} after every epoch; there are {there}")
             if after_epoch:
                 after_epoch(history)
             if patience is not None and epoch - history.best(monitor) >= patience:

@@ -107,7 +107,7 @@ def read_monthly_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
         if not _is_month(month):
             raise DataError(f"{where}: expected a month such as 1949-01, came {month!r:.40}")
         if months and month != (expected := _next_month(months[-1])):
-            raise DataError(f"{where}: expected month {expected} after {months[-1]}, came {month}; a month is missing")
+            raise DataError(f"{where}: expected month {expected} after {months[-1]}, came {month}")
         try:
             values.append(float(value))
         except ValueError:

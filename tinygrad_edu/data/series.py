@@ -103,4 +103,4 @@ def checked_series(name: str, values: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"{name}: the series has {len(wrong)} values that are NaN or infinite, the first at {wrong[0]}"
         )
-    return values
+    return values if values.dtype.kind == "f" else values.astype(np.float64)

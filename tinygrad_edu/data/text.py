@@ -60,7 +60,10 @@ class Vocabulary:
             ) from None
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text of character numbers (N,)."""
+        """The text of character numbers (N,); ValueError for one outside 0..K-1."""
+        wrong = [int(k) for k in ids if not 0 <= k < len(self)]
+        if wrong:
+            raise ValueError(f"Vocabulary: {wrong[0]} is the number of no character; there are 0..{len(self) - 1}")
         return "".join(self.characters[k] for k in ids)
 
 
@@ -129,8 +132,8 @@ def _read(path: Path) -> str:
 class TextWindows:
     """All windows of `length` characters, a new one every `step`, and the character after each.
 
-    They overlap: a million characters make 333,324 windows of 30, ten million numbers. So a window is cut out of the
-    text when its batch comes, and the set itself is a list of positions.
+    They overlap: a million characters make 333,324 windows of 30, one every 3, which are ten million numbers. So a
+    window is cut out of the text when its batch comes, and the set itself is a list of positions.
 
     Parameters
     ----------

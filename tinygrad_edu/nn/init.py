@@ -58,7 +58,7 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator | None = None) ->
 
 
 def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -> np.ndarray:
-    """A random matrix with orthonormal rows or columns, whichever are fewer: it changes no vector's length.
+    """A random matrix with orthonormal rows or columns, whichever are fewer; a square one changes no vector's length.
 
     Q of the QR decomposition of a Gaussian matrix, with the signs of R's diagonal moved into Q, without which the
     distribution would not be uniform (Saxe, McClelland and Ganguli 2013; Mezzadri 2007).

@@ -25,6 +25,7 @@ from tinygrad_edu.nn import init
 from tinygrad_edu.nn.layers import check_positive
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.ops.dropout import dropout_mask
+from tinygrad_edu.ops.support import check_same_kind
 from tinygrad_edu.tensor import Tensor
 
 State = Any  # a Tensor (N, H); of the LSTM, a pair of them (h, c)
@@ -45,12 +46,14 @@ class _Recurrent(Module):
     kernel : Parameter (D, gates * H)
         Glorot-uniform; the gates share one matrix, so its fan-out is gates * H, as in Keras.
     recurrent_kernel : Parameter (H, gates * H)
-        Orthogonal: a matrix that changes no vector's length lets no gradient vanish or explode, to begin with.
-    bias : Parameter (gates * H,)
+        Orthonormal rows: h U is as long as h. In a SimpleRNN U is square, so that U^T keeps a gradient's length too,
+        and tanh alone shrinks it; an LSTM's or GRU's block for one gate is not orthogonal.
+    bias : Parameter (gates * H,), the GRU's (2, 3H)
         Zeros, but for the LSTM's forget gate.
     """
 
     gates = 1
+    state_is = "one Tensor h (N, H)"
 
     def __init__(self, inputs: int, units: int, rng: np.random.Generator | None = None) -> None:
         check_positive(type(self).__name__, inputs=inputs, units=units)
@@ -63,9 +66,16 @@ class _Recurrent(Module):
     def first_bias(units: int) -> np.ndarray:
         return init.zeros((units,))
 
+    def check_state(self, state: State) -> None:
+        """TypeError unless the state is what this network carries. (One h for two sequences unpacks like a pair.)"""
+        pair = isinstance(state, tuple) and len(state) == 2
+        if not (pair if isinstance(self, _LSTMParameters) else isinstance(state, Tensor)):
+            raise TypeError(f"{type(self).__name__}: expected the state as {self.state_is}, got {state!r:.80}")
+
 
 class _LSTMParameters(_Recurrent):
     gates = 4
+    state_is = "a pair (h, c) of Tensors (N, H)"
 
     @staticmethod
     def first_bias(units: int) -> np.ndarray:
@@ -92,6 +102,7 @@ class SimpleRNNCell(_Recurrent):
 
     def forward(self, x: Tensor, state: Tensor, mask: Array | None = None) -> tuple[Tensor, Tensor]:
         """(output, next state) from x (N, D) and the state h (N, H); mask (N, H) is the dropout of h."""
+        self.check_state(state)
         h = state if mask is None else state * mask
         h = ops.tanh(x @ self.kernel + h @ self.recurrent_kernel + self.bias)  # (N, H)
         return h, h
@@ -104,6 +115,7 @@ class LSTMCell(_LSTMParameters):
         self, x: Tensor, state: tuple[Tensor, Tensor], mask: Array | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(output, next state) from x (N, D) and the state (h, c), both (N, H); mask (N, H) is the dropout of h."""
+        self.check_state(state)
         h, c = state
         h = h if mask is None else h * mask
         a = x @ self.kernel + h @ self.recurrent_kernel + self.bias  # (N, 4H)
@@ -118,6 +130,7 @@ class GRUCell(_GRUParameters):
 
     def forward(self, x: Tensor, state: Tensor, mask: Array | None = None) -> tuple[Tensor, Tensor]:
         """(output, next state) from x (N, D) and the state h (N, H); mask (N, H) is the dropout of h in the product."""
+        self.check_state(state)
         h = state if mask is None else state * mask
         p_z, p_r, p_k = ops.split(x @ self.kernel + self.bias[0], 3, axis=1)  # (N, H) each
         q_z, q_r, q_k = ops.split(h @ self.recurrent_kernel + self.bias[1], 3, axis=1)
@@ -152,8 +165,11 @@ def unroll(
 def detach(state: State) -> State:
     """A state without its history: the next chunk starts from its values, and no gradient flows into the last chunk.
 
-    This is truncated backpropagation through time: the memory reaches over the cut, the learning does not.
+    This is truncated backpropagation through time: the memory reaches over the cut, the learning does not. None, the
+    state before the first chunk, stays None.
     """
+    if state is None:
+        return None
     return tuple(detach(part) for part in state) if isinstance(state, tuple) else state.detach()
 
 
@@ -182,6 +198,7 @@ class RecurrentLayer(_Recurrent):
         self,
         inputs: int,
         units: int,
+        *,
         return_sequences: bool = False,
         return_state: bool = False,
         dropout: float = 0.0,
@@ -198,9 +215,14 @@ class RecurrentLayer(_Recurrent):
 
     def forward(self, x: Tensor, state: State = None) -> Any:
         """The result for x (N, T, D), starting from `state` (zeros if None)."""
+        check_same_kind(type(self).__name__, x)
+        if state is not None:
+            self.check_state(state)
         N, D = len(x), x.shape[-1]
-        masks = {"input_mask": self.mask(x, (N, D), self.dropout)}
-        masks["recurrent_mask"] = self.mask(x, (N, self.units), self.recurrent_dropout)
+        masks = {
+            "input_mask": self.mask(x, (N, D), self.dropout),
+            "recurrent_mask": self.mask(x, (N, self.units), self.recurrent_dropout),
+        }
         outputs, state = self.run(x, state, masks)
         result = outputs if self.return_sequences else self.last_output(state)
         return (result, state) if self.return_state else result
@@ -231,8 +253,6 @@ class LSTM(RecurrentLayer, _LSTMParameters):
     """`ops.lstm` as a layer; the state is the pair (h, c), (N, H) each. For the parameters see `RecurrentLayer`."""
 
     def run(self, x: Tensor, state: State, masks: dict[str, Array | None]) -> tuple[Tensor, State]:
-        if state is not None and not (isinstance(state, tuple) and len(state) == 2):
-            raise TypeError(f"LSTM: expected the state as a pair (h, c), got {state!r:.80}")
         h0, c0 = state or (None, None)
         return ops.lstm(x, self.kernel, self.recurrent_kernel, self.bias, h0, c0, **masks)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, scatter_add
+from tinygrad_edu.ops.support import check_same_kind
 from tinygrad_edu.tensor import Tensor, as_array, record
 
-# Up to this many rows the gradient is a matrix product; beyond, that product would mostly multiply by zero.
+# Up to about this many rows the product, whose time grows with them, is faster than adding one by one.
 SMALL_TABLE = 512
 
 
@@ -26,8 +27,8 @@ def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
 
     Raises TypeError for ids that are not integers, ValueError for an id outside 0..K-1.
     """
-    E = table.data
     ids = _checked_ids(table, ids)
+    E = table.data
     xp = array_module(E)
 
     def backward(G):
@@ -46,6 +47,7 @@ def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
 
 def _checked_ids(table: Tensor, ids: Any) -> Array:
     """The ids as an array on the table's device, or the error that says what is wrong with them."""
+    check_same_kind("embedding", table)
     if table.data.ndim != 2:
         raise ValueError(f"embedding: expected a table (K, D), a row for each id; got {table.shape}")
     ids = ids.data if isinstance(ids, Tensor) else as_array(ids)

@@ -1,7 +1,7 @@
 """Recurrent networks over a whole sequence, each one step on the tape: backpropagation through time by hand.
 
 Reading order: `simple_rnn` (the idea, and why gradients vanish or explode), `lstm` (the path that avoids it), `gru`
-(the same with fewer parts), `sequence` (what they share: checks, and one matrix product a time step).
+(the same with fewer parts), `sequence` (what they share: checks, and the layout).
 
 The same networks, written cell by cell with small operations, stand in `nn/recurrent.py`; tests hold both equal.
 """

@@ -83,8 +83,8 @@ def _forward(V, S, O, states, mask):
     """
     xp = array_module(V)
     T, H, n = O.shape
-    h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
-    upper, lower = slice(None, h - 1), slice(h - 1, None)
+    u = len(S) - H  # where U begins in S, and h_{t-1} in V_t
+    upper, lower = slice(None, u - 1), slice(u - 1, None)
     gates = xp.empty((T, 3, H, n), dtype=S.dtype)  # z, r, k
     Q_k = xp.empty((T, H, n), dtype=S.dtype)
     before = states[0]  # h_{t-1}
@@ -98,7 +98,7 @@ def _forward(V, S, O, states, mask):
         Q_k[t] = Q[2]
         before = O[t]
         if t + 1 < T:
-            V[t + 1, h:] = before if mask is None else before * mask
+            V[t + 1, u:] = before if mask is None else before * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
@@ -116,7 +116,7 @@ def _forward(V, S, O, states, mask):
             if dX is not None:
                 dX[:, t] = S[: len(dX)].dot(dP[t].reshape(3 * H, n))
             if t > 0 or want_states:
-                through_U = S[h:].dot(dQ[t].reshape(3 * H, n))
+                through_U = S[u:].dot(dQ[t].reshape(3 * H, n))
                 dh = dh * z + (through_U if mask is None else through_U * mask)
         if not want_weights:
             return None, [dh]

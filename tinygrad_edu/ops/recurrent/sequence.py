@@ -4,9 +4,10 @@
 In (4H, N) it is one block of memory, and tanh, products and sums run through it without a jump.
 
 **Stacked.** A step computes x_t W + b + h_{t-1} U. With the inputs on top of each other, V_t = [x_t; 1; h_{t-1}], and
-the weights too, S = [W; b; U], that is one matrix product, S^T V_t. The backward then has one product a step for
-dL/dV_t, which holds dL/dx_t and dL/dh_{t-1}, and one after the last step for dL/dS, which holds dL/dW, dL/db and dL/dU:
-the sum over the steps becomes part of the product, see `sum_over_time`.
+the weights too, S = [W; b; U], that is one matrix product, S^T V_t (two in the GRU, whose halves have a bias each). The
+LSTM's backward makes one product a step for all of dL/dV_t, which holds dL/dx_t and dL/dh_{t-1}; the others take these
+apart, and leave the first out where x wants no gradient. After the last step comes one product for dL/dS, which holds
+dL/dW, dL/db and dL/dU: the sum over the steps becomes part of it, see `sum_over_time`.
 
 **In parts.** The sequences of a batch do not know of each other, so two halves of a large batch run side by side on two
 cores; only the gradients of the weights are sums over the batch. An LSTM with 128 units on 128 sequences of 30 steps
@@ -23,17 +24,16 @@ from tinygrad_edu.ops.support import check_same_kind, record_many
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor
 
-# A part shall take half a millisecond at least, which is some 40 million multiplications; and a matrix product with
-# less than 64 columns is slow.
+# Worth a thread: 40 million multiplications take 0.9 ms. A product with fewer than 64 columns is a tenth slower.
 PART_WORK, PART_COLUMNS = 40_000_000, 64
 
 SUMMED_AT_ONCE = 2**18  # so many numbers of dL/da are multiplied at once in `sum_over_time`: 1 MiB of float32
 
 # The forward of an operation for n of the N sequences:
 #     forward(V, S, O, states, mask) -> (last states, backward)
-# with V (T, D+1+H, n), whose rows for h_0 are filled and whose later rows it fills; S (D+1+H, gates * H); O (T, H, n),
-# which it fills with the outputs; each state (H, n), or 0 for zeros; mask (H, n) or None, the dropout of h_{t-1}. Its
-# backward is
+# with V (T, D+1+H, n), whose rows for h_0 are filled and whose later rows it fills; S (D+1+H, gates * H), both with two
+# rows for the biases in the GRU; O (T, H, n), which it fills with the outputs; each state (H, n), or 0 for zeros; mask
+# (H, n) or None, the dropout of h_{t-1}. Its backward is
 #     backward(G, G_last, dX, want_weights, want_states) -> (dS, dL/d(initial states))
 # with G (T, H, n) or None; G_last, a (H, n) or None for each state; dX (D, T, n) to be filled, or None if not wanted.
 # dS and dL/d(initial states) mean nothing unless they are wanted.
@@ -71,7 +71,8 @@ def run_sequence(
         _check_masks(x, H, op, masks)
     X = x.data
     xp = array_module(X)
-    h = len(S := xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))) - H  # where U begins
+    S = xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))
+    u = len(S) - H  # where U begins
     O = xp.empty((T, H, N), dtype=X.dtype)
     backwards = {}  # where a part starts -> its backward
 
@@ -81,10 +82,10 @@ def run_sequence(
         V[:, :D] = X[part].transpose(1, 2, 0)
         if input_mask is not None:
             V[:, :D] *= input_mask[part].T
-        V[:, D:h] = 1
+        V[:, D:u] = 1
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
-        V[0, h:] = initial[0] if mask is None else initial[0] * mask
+        V[0, u:] = initial[0] if mask is None else initial[0] * mask
         last, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
         return last
 
@@ -120,8 +121,8 @@ def run_sequence(
         return (
             dX,
             dS[:D] if W.requires_grad else None,
-            dS[h:] if U.requires_grad else None,
-            dS[D:h].reshape(b.shape) if b.requires_grad else None,
+            dS[u:] if U.requires_grad else None,
+            dS[D:u].reshape(b.shape) if b.requires_grad else None,
             *[d.T if s.requires_grad else None for d, s in zip(d_states, states.values()) if s is not None],
         )
 
@@ -152,6 +153,8 @@ def _check(
     op: str, gates: int, x: Tensor, W: Tensor, U: Tensor, b: Tensor, states: dict[str, Tensor | None]
 ) -> tuple[int, int, int, int]:
     """(N, T, D, H), or the error that says which shape, dtype or device does not fit."""
+    given = [state for state in states.values() if state is not None]
+    check_same_kind(op, x, W, U, b, *given)
     if x.data.ndim != 3:
         raise ValueError(f"{op}: expected x of shape (N, T, D): sequences, time steps, features; got {x.shape}")
     N, T, D = x.data.shape
@@ -167,8 +170,6 @@ def _check(
             f"{op}: expected W (D, {columns}), U (H, {columns}), b ({two}{columns}) with D = {D} as in x {x.shape}; "
             f"got W {W.shape}, U {U.shape}, b {b.shape}"
         )
-    given = [state for state in states.values() if state is not None]
-    check_same_kind(op, x, W, U, b, *given)
     if x.data.dtype.kind != "f":
         raise TypeError(f"{op}: expected floating-point tensors, got {x.dtype}; convert them with .astype('float32')")
     for name, state in states.items():

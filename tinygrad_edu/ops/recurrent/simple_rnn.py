@@ -80,14 +80,19 @@ def simple_rnn(
 
 
 def _forward(V, S, O, states, mask):
-    """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U]."""
+    """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U].
+
+    Every sequence is a column here, so each product of the docstring above is transposed: a_t = S^T V_t, and
+    dL/dh_{t-1} = U dL/da_t, where rows make it dL/da_t U^T. G is dL/d(outputs) (T, H, n); G_last[0] is what came back
+    through the state that was returned.
+    """
     T, H, n = O.shape
-    h = len(S) - H  # where U begins in S, and h_{t-1} in V_t
+    u = len(S) - H  # where U begins in S, and h_{t-1} in V_t
     xp = array_module(V)
     for t in range(T):
         xp.tanh(S.T.dot(V[t]), out=O[t])
         if t + 1 < T:
-            V[t + 1, h:] = O[t] if mask is None else O[t] * mask
+            V[t + 1, u:] = O[t] if mask is None else O[t] * mask
 
     def backward(G, G_last, dX, want_weights, want_states):
         dA = xp.empty((T, H, n), dtype=S.dtype)
@@ -99,7 +104,7 @@ def _forward(V, S, O, states, mask):
             if dX is not None:
                 dX[:, t] = S[: len(dX)].dot(dA[t])
             if t > 0 or want_states:
-                dh = S[h:].dot(dA[t])
+                dh = S[u:].dot(dA[t])
                 if mask is not None:
                     dh *= mask
         return sum_over_time(V, dA) if want_weights else None, [dh]
