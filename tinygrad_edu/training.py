@@ -114,6 +114,8 @@ def fit(
     ------
     TrainingError
         The loss became NaN or infinite. What `after_epoch` saved before stays as it is.
+    ValueError
+        Less than one epoch, an epoch without a batch, or `patience` without the figure that it watches.
     """
     if epochs < 1:
         raise ValueError(f"fit: epochs must be at least 1, got {epochs}")
