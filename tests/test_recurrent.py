@@ -298,10 +298,10 @@ def test_an_lstm_keeps_nothing_for_the_batch_sizes_it_has_seen():
 # --- bad input ---
 
 
-def call(name, x=(2, 3, 4), W=None, U=None, b=None, **options):
+def call(name, x=(2, 3, 4), W=None, U=None, b=None, dtype=float, **options):
     G = {"simple_rnn": 1, "lstm": 4, "gru": 3}[name]
     shapes = x, W or (4, 5 * G), U or (5, 5 * G), b or ((2, 5 * G) if name == "gru" else (5 * G,))
-    return getattr(ops, name)(*(Tensor(np.zeros(shape)) for shape in shapes), **options)
+    return getattr(ops, name)(*(Tensor(np.zeros(shape, dtype)) for shape in shapes), **options)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -336,10 +336,8 @@ def test_wrong_dtypes_are_named(name):
             TypeError, match=f"{name}: expected recurrent_mask as an array of shape .* {type(mask).__name__}"
         ):
             call(name, recurrent_mask=mask)
-    G = {"simple_rnn": 1, "lstm": 4, "gru": 3}[name]
-    whole = [Tensor(np.zeros(s, int)) for s in ((2, 3, 4), (4, 5 * G), (5, 5 * G), (2, 5 * G) if G == 3 else (5 * G,))]
     with pytest.raises(TypeError, match=f"{name}: expected floating-point tensors, got int64; convert"):
-        getattr(ops, name)(*whole)
+        call(name, dtype=np.int64)
 
 
 def test_wrong_cell_state():

@@ -53,7 +53,7 @@ class _Recurrent(Module):
     """
 
     gates = 1
-    state_is = "one Tensor h (N, H)"
+    has_cell_state = False
 
     def __init__(self, inputs: int, units: int, rng: np.random.Generator | None = None) -> None:
         check_positive(type(self).__name__, inputs=inputs, units=units)
@@ -67,15 +67,21 @@ class _Recurrent(Module):
         return init.zeros((units,))
 
     def check_state(self, state: State) -> None:
-        """TypeError unless the state is what this network carries. (One h for two sequences unpacks like a pair.)"""
-        pair = isinstance(state, tuple) and len(state) == 2
-        if not (pair if isinstance(self, _LSTMParameters) else isinstance(state, Tensor)):
-            raise TypeError(f"{type(self).__name__}: expected the state as {self.state_is}, got {state!r:.80}")
+        """TypeError unless the state is of the kind that this network carries: h, or the pair (h, c).
+
+        Without it `h, c = state` would take one h for two sequences apart, since a Tensor can be iterated over.
+        """
+        if self.has_cell_state:
+            fits, wanted = isinstance(state, tuple) and len(state) == 2, "a pair (h, c) of Tensors (N, H)"
+        else:
+            fits, wanted = isinstance(state, Tensor), "one Tensor h (N, H)"
+        if not fits:
+            raise TypeError(f"{type(self).__name__}: expected the state as {wanted}, got {state!r:.80}")
 
 
 class _LSTMParameters(_Recurrent):
     gates = 4
-    state_is = "a pair (h, c) of Tensors (N, H)"
+    has_cell_state = True
 
     @staticmethod
     def first_bias(units: int) -> np.ndarray:

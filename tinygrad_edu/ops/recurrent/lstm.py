@@ -127,8 +127,7 @@ def _forward(V, S, O, states, mask):
         dh = xp.zeros((H, n), dtype=S.dtype) if G_last[0] is None else G_last[0]
         dc = xp.zeros((H, n), dtype=S.dtype) if G_last[1] is None else G_last[1].copy()  # to be updated in place
         dA = xp.empty((T, 4 * H, n), dtype=S.dtype)
-        slopes, dV = xp.empty_like(gates[0]), xp.empty_like(V[0])
-        scratch = xp.empty_like(C[0])
+        slopes, scratch, dV = xp.empty_like(gates[0]), xp.empty_like(C[0]), xp.empty_like(V[0])
         for t in reversed(range(T)):
             i, f, g, o = gates[t].reshape(4, H, n)
             d = dA[t].reshape(4, H, n)
