@@ -417,7 +417,8 @@ def test_every_public_function_from_tensor_to_tensor_is_exported():
         signature = inspect.signature(function)
         first = next(iter(signature.parameters.values()), None)
         takes = first is not None and ("Tensor" in str(first.annotation) or "Operand" in str(first.annotation))
-        if takes and "Tensor" in str(signature.return_annotation) and name not in ops.__all__:
+        gives = "Tensor" in str(signature.return_annotation) and "Iterator" not in str(signature.return_annotation)
+        if takes and gives and name not in ops.__all__:
             forgotten.append(f"{module}.{name}")
     assert forgotten == []
     assert all(getattr(ops, name).__name__ == name for name in ops.__all__)

@@ -368,13 +368,39 @@ def test_a_state_of_the_wrong_kind_is_refused():
     assert nn.detach(None) is None
 
 
-def test_what_is_no_tensor_is_refused():
-    with pytest.raises(TypeError, match=r"^LSTM: expected a Tensor, got list; wrap it"):
-        nn.LSTM(1, 2)([[[1.0]]])
-    with pytest.raises(TypeError, match=r"^lstm: expected a Tensor, got list; wrap it"):
-        ops.lstm([[[1.0]]], *[Tensor(np.zeros(1))] * 3)
-    with pytest.raises(TypeError, match=r"^embedding: expected a Tensor, got ndarray; wrap it"):
-        ops.embedding(np.zeros((4, 2)), [0])
+def test_arrays_become_tensors_and_what_is_neither_is_refused():
+    X = np.ones((2, 3, 1))
+    for layer, cell in ((nn.LSTM(1, 2), nn.LSTMCell(1, 2)), (nn.GRU(1, 2), nn.GRUCell(1, 2))):
+        expected = layer(Tensor(X.astype(np.float32)))
+        for x in (X, X.tolist()):
+            np.testing.assert_array_equal(layer(x).data, expected.data)
+            assert nn.unroll(cell, x)[0].dtype == np.float32
+        with pytest.raises(TypeError, match=rf"^{type(layer).__name__}: a tensor holds real numbers"):
+            layer("words")
+    W, U, b = (Tensor(np.ones(shape, np.float32)) for shape in ((1, 2), (2, 2), (2,)))
+    np.testing.assert_array_equal(
+        ops.simple_rnn(X, W, U, b)[0].data, ops.simple_rnn(Tensor(X.astype("f")), W, U, b)[0].data
+    )
+    with pytest.raises(TypeError, match=r"^lstm: a tensor holds real numbers"):
+        ops.lstm("words", *[Tensor(np.zeros(1))] * 3)
+    assert ops.embedding(np.eye(4), [0, 2]).data[1, 2] == 1
+
+
+def test_masks_changed_after_the_forward_change_no_gradient():
+    x, W, U, b = (
+        Tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True)
+        for shape in ((2, 3, 1), (1, 8), (2, 8), (8,))
+    )
+    masks = {"input_mask": np.full((2, 1), 2.0), "recurrent_mask": np.full((2, 2), 2.0)}
+    for change in (0.0, 2.0):
+        outputs, _ = ops.lstm(x, W, U, b, **masks)
+        masks["input_mask"][:] = masks["recurrent_mask"][:] = change
+        outputs.sum().backward()
+        masks["input_mask"][:] = masks["recurrent_mask"][:] = 2.0
+    changed_and_not = x.grad
+    x.grad = None
+    ops.lstm(x, W, U, b, **masks)[0].sum().backward()
+    np.testing.assert_allclose(changed_and_not, 2 * x.grad, rtol=1e-13)
 
 
 def test_layers_refuse_wrong_sizes_and_probabilities():

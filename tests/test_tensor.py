@@ -376,7 +376,6 @@ def test_only_leaves_that_require_a_gradient_get_one():
     y = x * c
     (y * 2.0).backward()
     assert x.grad.tolist() == [4.0]
-    assert y.grad is None
     assert c.grad is None
     assert y.requires_grad
     assert not (c * 2.0).requires_grad
@@ -454,10 +453,10 @@ def test_backward_needs_one_number_or_a_gradient(shape):
 
 def test_backward_checks_the_gradient_it_is_given():
     y = leaf(1.0, 2.0) * 2.0
-    for gradient in (1.0, [1.0, 1.0], np.float64(1), Tensor([1.0, 1.0])):
+    for gradient in (1.0, [1.0, 1.0], np.float64(1)):
         with pytest.raises(TypeError, match="gradient must be an array on 'cpu'"):
             y.backward(gradient)
-    for gradient in (np.ones(2, np.float32), np.ones(1), np.ones((2, 1)), np.ones(2, int)):
+    for gradient in (np.ones(2, np.float32), np.ones(1), np.ones((2, 1)), np.ones(2, int), Tensor([1.0, 1.0])):
         with pytest.raises(ValueError, match=r"must be .*\(2,\).*float64"):
             y.backward(gradient)
     y.backward(np.ones(2))
@@ -751,6 +750,128 @@ def test_with_the_collector_off_1000_training_steps_leave_as_much_as_10():
 def test_a_backward_that_forgot_its_tuple_is_noticed():
     x = Tensor(np.ones((3, 4)), requires_grad=True)
     y = record(x.data * 2, (x,), lambda G: G * 2)  # not (G * 2,): its rows would pass for the inputs' gradients
-    with pytest.raises(RuntimeError, match=r"shape \(4,\) for an x of shape \(3, 4\)"):
+    with pytest.raises(RuntimeError, match=r"must return a tuple of 1 gradients, one for each of its inputs; got 3"):
         y.backward(np.ones((3, 4)))
     assert x.grad is None
+    z = record(x.data * 2, (x, x, x), lambda G: G * 2)  # as many rows as inputs
+    with pytest.raises(RuntimeError, match=r"shape \(4,\) for an x of shape \(3, 4\)"):
+        z.backward(np.ones((3, 4)))
+    assert x.grad is None
+
+
+# --- traps -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_of_a_result_is_kept_when_asked_for_and_said_to_be_missing_otherwise():
+    x = leaf(1.0, 2.0)
+    y = x * 3.0
+    with pytest.warns(UserWarning, match=r"computed, by the operation 'mul': .*call retain_grad\(\) before"):
+        assert y.grad is None
+    y.retain_grad()
+    y.retain_grad()  # once is enough
+    assert y.grad is None  # no warning: it is on its way
+    assert y.op == "mul"
+    loss = (y * y).sum()
+    loss.backward(retain_graph=True)
+    kept = y.grad
+    assert kept.tolist() == [6.0, 12.0]
+    assert x.grad.tolist() == [18.0, 36.0]
+    loss.backward()
+    assert y.grad.tolist() == [12.0, 24.0]  # added up, in a new array
+    assert kept.tolist() == [6.0, 12.0]
+
+
+def test_retain_grad_of_the_loss_of_a_leaf_and_of_what_has_no_gradient():
+    x = leaf(1.0)
+    x.retain_grad()
+    loss = (x * 2.0).sum()
+    loss.retain_grad()
+    loss.backward()
+    assert (x.grad.tolist(), loss.grad.tolist()) == ([2.0], 1.0)
+    for y in (Tensor(1.0), Tensor(1.0) * 2.0):
+        with pytest.raises(RuntimeError, match="requires no gradient"):
+            y.retain_grad()
+
+
+def test_a_retained_gradient_is_nobody_elses_memory_and_makes_no_cycle():
+    x = leaf(1.0, 2.0)
+    y = x + 0.0  # whose backward hands G on as it is
+    y.retain_grad()
+    (y + x).sum().backward()
+    y.grad[:] = 7.0
+    assert x.grad.tolist() == [2.0, 2.0]
+    gc.collect()
+    gc.disable()
+    try:
+        z = x * 2.0
+        z.retain_grad()
+        del z
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_few_or_too_many_gradients_are_noticed_and_leave_nothing_behind(count):
+    def product(a, b):
+        def backward(G):
+            return (G * b.data, G * a.data, G)[:count]
+
+        return record(a.data * b.data, (a, b), backward)
+
+    a, b = leaf(1.0), leaf(2.0)
+    with pytest.raises(RuntimeError, match=f"backward of '.*' must return a tuple of 2 gradients.*got {count}$"):
+        (product(a, b) * 2.0).backward()
+    assert a.grad is None
+    assert b.grad is None
+
+
+def test_a_tensor_may_be_the_gradient():
+    x = leaf(1.0, 2.0)
+    (x * x).backward(leaf(1.0, 10.0))
+    assert x.grad.tolist() == [2.0, 40.0]
+
+
+def test_no_grad_refuses_functions_that_run_later():
+    def steps():
+        yield leaf(1.0) * 2.0
+
+    async def later():
+        return leaf(1.0) * 2.0
+
+    for function in (steps, later):
+        with pytest.raises(TypeError, match=rf"@no_grad\(\) on {function.__name__}\(\), which runs later"):
+            no_grad()(function)
+
+
+def test_no_grad_may_be_entered_again_and_keeps_names():
+    x, pause = leaf(1.0), no_grad()
+    with pause, pause:
+        assert not (x * 2.0).requires_grad
+    assert (x * 2.0).requires_grad
+
+    @no_grad()
+    def evaluate(n):
+        """Recurse."""
+        return x * 2.0 if n == 0 else evaluate(n - 1)
+
+    assert not evaluate(2).requires_grad
+    assert (evaluate.__name__, evaluate.__doc__) == ("evaluate", "Recurse.")
+    assert (x * 2.0).requires_grad
+
+
+def test_a_matrix_becomes_an_ordinary_array_and_a_masked_array_is_refused():
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    x = Tensor(matrix)
+    assert (x * x).data.tolist() == [[1, 4], [9, 16]]
+    assert type(x.data) is np.ndarray
+    with pytest.raises(TypeError, match=r"masked array cannot be a tensor.*x\.filled\(0\)"):
+        Tensor(np.ma.array([1.0, 2.0], mask=[True, False]))
+
+
+def test_a_file_in_memory_is_kept_without_a_copy(tmp_path):
+    data = np.memmap(tmp_path / "x", np.float32, "w+", shape=(3,))
+    x = Tensor(data)
+    assert type(x.data) is np.ndarray
+    assert np.shares_memory(x.data, data)

@@ -12,16 +12,19 @@ Visiting the youngest first guarantees that dL/dy is complete before it is passe
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_edu.backend import Array, array_module, device_of, is_array, to_numpy
+from tinygrad_edu.backend import Array, array_module, device_of, is_array
 
 Backward = Callable[[Array], Sequence[Array | None]]  # dL/d(output) -> dL/d(input) for each input
 
@@ -40,27 +43,54 @@ class Tensor:
     ----------
     grad : array or None
         dL/d(data), of the same shape and dtype, summed over all `backward()` calls since it was last None. Only leaves
-        (tensors that no operation computed) get one.
+        (tensors that no operation computed) get one, and results that were told to `retain_grad()`.
     requires_grad : bool
         True as well for every result computed from a tensor that requires a gradient.
 
-    `==` compares identity, so that tensors can be keys of a dictionary; compare values with `x.data == y.data`.
+    `==` compares identity, so that tensors can be keys of a dictionary; compare values with `x.data == y.data`. The
+    operators `<`, `<=`, `>` and `>=` compare values and give an array of booleans.
     """
 
-    __slots__ = ("__weakref__", "_backward", "_inputs", "_serial", "data", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_backward", "_grad", "_inputs", "_serial", "data", "requires_grad")
     __array_ufunc__ = None  # makes `ndarray + Tensor` call Tensor.__radd__ instead of adding element by element
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.data: Array = as_array(data)
         if requires_grad and self.data.dtype.kind != "f":
-            raise TypeError(
-                f"only floating-point tensors can require a gradient, this one is {self.data.dtype}; convert the data"
-            )
-        self.grad: Array | None = None
+            dtype = self.data.dtype
+            raise TypeError(f"only floating-point tensors can require a gradient, this one is {dtype}; convert it")
+        self._grad: Array | None = None
         self.requires_grad = requires_grad
         self._inputs: tuple[Tensor, ...] = ()
         self._backward: Backward | None = None
         self._serial = _next_serial()
+
+    @property
+    def grad(self) -> Array | None:
+        if self._grad is None and self._backward and not hasattr(self._backward, "retains"):
+            hint = "backward() leaves .grad in leaves alone; to keep this one, call retain_grad() before"
+            warnings.warn(f"this tensor was computed, by the operation {self.op!r}: {hint}", stacklevel=2)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        self._grad = gradient
+
+    def retain_grad(self) -> None:
+        """Let `backward()` leave dL/d(this tensor) in `.grad`, although an operation computed it."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad() of a tensor that requires no gradient: backward() will not come here")
+        backward, this = self._backward, weakref.ref(self)  # see `record` for why not `self`
+        if backward is None or hasattr(backward, "retains"):
+            return  # a leaf, or asked before
+
+        def retaining(G):
+            y: Any = this()
+            y._grad = as_array(G.copy() if y._grad is None else y._grad + G)
+            return backward(G)
+
+        retaining.retains, retaining.__qualname__ = True, backward.__qualname__  # type: ignore[attr-defined]
+        self._backward = retaining
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -80,46 +110,23 @@ class Tensor:
         """The name of the operation that computed this tensor; empty for a leaf."""
         return self._backward.__qualname__.split(".")[0].strip("_") if self._backward else ""
 
-    def numpy(self) -> np.ndarray:
-        """The values as a NumPy array: the same memory on the CPU, a copy from the GPU."""
-        return to_numpy(self.data)
-
-    def item(self) -> float:
-        """The value of a tensor with one element, as a Python number."""
-        return self.data.item()
-
     def detach(self) -> Tensor:
         """The same values (the same memory) without the history: no gradient flows through it."""
         return Tensor(self.data)
 
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))  # TypeError for a tensor without axes, which has no length
-
     def __getstate__(self) -> tuple:
-        return self.data, self.grad, self.requires_grad  # what deepcopy and pickle keep: the values, not the history
+        return self.data, self._grad, self.requires_grad  # what deepcopy and pickle keep: the values, not the history
 
     def __setstate__(self, state: tuple) -> None:
-        self.data, self.grad, self.requires_grad = state
+        self.data, self._grad, self.requires_grad = state
         self._inputs, self._backward, self._serial = (), None, _next_serial()  # a copy is a leaf, born now
 
-    def __bool__(self) -> bool:
-        return bool(self.data)
-
-    def __repr__(self) -> str:
-        values = np.array2string(self.numpy(), precision=4, threshold=20, separator=", ", prefix="Tensor(")
-        history = f", op={self.op!r}" if self.op else ", requires_grad=True" if self.requires_grad else ""
-        device = "" if self.device == "cpu" else f", device={self.device!r}"
-        return f"Tensor({values}, shape={self.shape}, dtype={self.dtype}{device}{history})"
-
-    def backward(self, gradient: Array | None = None, retain_graph: bool = False) -> None:
+    def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
         """Add dL/dx to `x.grad` of every leaf x that this tensor L was computed from.
 
         Parameters
         ----------
-        gradient : array, optional
+        gradient : array or Tensor, optional
             dL/d(this tensor), of its shape and dtype; 1 for a tensor with one element. A tensor with several elements
             needs it: the walk computes the product of this row vector with the Jacobian.
         retain_graph : bool
@@ -136,7 +143,11 @@ class Tensor:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
             private.discard(tensor)
-            for x, g in zip(tensor._inputs, tensor._backward(G)):  # type: ignore[misc]  # it was computed: it has one
+            returned = tensor._backward(G)  # type: ignore[misc]  # it was computed: it has one
+            if len(returned) != len(tensor._inputs):
+                expected = f"a tuple of {len(tensor._inputs)} gradients, one for each of its inputs"
+                raise RuntimeError(f"the backward of {tensor.op!r} must return {expected}; got {len(returned)}")
+            for x, g in zip(tensor._inputs, returned):
                 if g is None or not x.requires_grad:
                     continue
                 if x not in gradients:
@@ -158,10 +169,10 @@ class Tensor:
                 raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
         for leaf, G in gradients.items():
             # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
-            own = leaf.grad + G if leaf.grad is not None else G if leaf in private else G.copy()
-            leaf.grad = own if type(own) is _ndarray else as_array(own)
+            own = leaf._grad + G if leaf._grad is not None else G if leaf in private else G.copy()
+            leaf._grad = own if type(own) is _ndarray else as_array(own)
 
-    def _initial_gradient(self, gradient: Array | None) -> Array:
+    def _initial_gradient(self, gradient: Tensor | Array | None) -> Array:
         if not self.requires_grad:
             raise RuntimeError(
                 "backward() from a tensor that requires no gradient: nothing it was computed from has "
@@ -172,6 +183,7 @@ class Tensor:
                 hint = "reduce it first (.sum(), .mean()), or pass dL/d(this tensor): y.backward(gradient)"
                 raise RuntimeError(f"backward() starts from one number, this tensor has shape {self.shape}; {hint}")
             return array_module(self.data).asarray(1, self.dtype).reshape(self.shape)
+        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
         if not is_array(gradient) or device_of(gradient) != self.device:
             raise TypeError(f"backward(): the gradient must be an array on {self.device!r}, got {gradient!r:.80}")
         expected, got = (self.shape, self.dtype), (gradient.shape, gradient.dtype)
@@ -181,24 +193,33 @@ class Tensor:
 
     if TYPE_CHECKING:  # ops/__init__.py hangs these on; here they only tell the type checker that they exist
 
-        def _method(self, *operands: Any, **options: Any) -> Tensor: ...
+        def _method(self, *operands: Any, **options: Any) -> Any: ...
 
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _method
-        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = _method
-        to = astype = exp = log = sqrt = abs = clip = tanh = sigmoid = relu = softmax = log_softmax = _method
-        sum = mean = var = max = min = reshape = transpose = swapaxes = expand_dims = squeeze = _method
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = _method
+        __pow__ = __rpow__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = __len__ = __iter__ = __float__ = _method
+        __lt__ = __le__ = __gt__ = __ge__ = to = astype = exp = log = sqrt = sin = cos = abs = clip = tanh = _method
+        sigmoid = relu = softmax = log_softmax = sum = mean = var = max = min = cumsum = reshape = flatten = _method
+        transpose = swapaxes = expand_dims = squeeze = item = numpy = argmax = argmin = _method
+        T = ndim = size = property(_method)
 
 
 def as_array(data: Any) -> Array:
     """`data` as an array of real numbers, without a copy where it is one; TypeError for anything else."""
+    if isinstance(data, Tensor):
+        if data.requires_grad:
+            raise TypeError(f"an array has no history, so {data!r:.80} would lose its own; say .detach() or .data")
+        return data.data
+    if type(data) is not _ndarray and isinstance(data, _ndarray) and array_module(data) is np:
+        if hasattr(data, "mask"):
+            raise TypeError("a masked array cannot be a tensor, gradients know no mask; fill it first: x.filled(0)")
+        data = np.asarray(data)  # a matrix, for which * is the matrix product, becomes an ordinary array
     if not is_array(data):
         try:
             array = np.asarray(data)
         except ValueError as error:  # nested lists of unequal lengths
             raise TypeError(f"cannot make an array of {data!r:.80}: {error}") from None
         # A NumPy scalar, as a full reduction returns, has a dtype to keep; a Python float has none.
-        keeps_dtype = isinstance(data, np.generic) or array.dtype != np.float64
-        data = array if keeps_dtype else array.astype(np.float32)
+        data = array.astype(np.float32) if array.dtype == np.float64 and not isinstance(data, np.generic) else array
     if data.dtype.kind not in "fiub" or not data.dtype.isnative:
         raise TypeError(f"a tensor holds real numbers or booleans in native byte order; got {data.dtype}: {data!r:.80}")
     return data
@@ -220,9 +241,9 @@ def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tenso
     """
     tensor = _new_tensor(Tensor)  # skips __init__, whose checks the operation's inputs have passed
     tensor.data = data if type(data) is _ndarray else as_array(data)
-    tensor.grad = None
+    tensor._grad = None
     tensor._serial = _next_serial()
-    if _mode.recording:
+    if not _mode.paused:
         for x in inputs:
             if x.requires_grad:
                 tensor.requires_grad, tensor._inputs, tensor._backward = True, inputs, backward
@@ -231,19 +252,29 @@ def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tenso
     return tensor
 
 
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad:
     """Compute without recording, for evaluation: `with no_grad(): ...`, or `@no_grad()` on a function."""
-    before = _mode.recording
-    _mode.recording = False
-    try:
-        yield
-    finally:
-        _mode.recording = before
+
+    def __enter__(self) -> None:
+        _mode.paused += 1
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.paused -= 1
+
+    def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise TypeError(f"@no_grad() on {function.__name__}(), which runs later: say `with no_grad()` inside it")
+
+        @functools.wraps(function)
+        def inside(*arguments: Any, **options: Any) -> Any:
+            with no_grad():
+                return function(*arguments, **options)
+
+        return inside
 
 
 class _Mode(threading.local):
-    recording = True  # False inside no_grad(); every thread has its own
+    paused = 0  # how many no_grad() surround us; every thread has its own
 
 
 def _released(G: Array) -> Sequence[Array | None]:

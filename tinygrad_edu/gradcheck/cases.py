@@ -15,6 +15,7 @@ from tinygrad_edu import ops
 from tinygrad_edu.gradcheck.case import Case, beside, case, positive
 from tinygrad_edu.gradcheck.cases_convolution import CONVOLUTION
 from tinygrad_edu.gradcheck.cases_recurrent import RECURRENT
+from tinygrad_edu.tensor import Tensor
 
 
 def binary(function: Callable[..., Any]) -> list[Case]:
@@ -84,6 +85,30 @@ TIES = np.array([[1.0, 2.0, 2.0], [2.0, 2.0, 0.5]])
 LABELS = np.array([[0, 2], [3, 3], [1, 0]])
 MASK = np.array([[True, False, True], [False, False, True]])
 ROWS = np.array([[0, 2], [2, 2]])
+YES = np.array([[1.0, 0.0, 0.25], [0.0, 1.0, 1.0]])
+WEIGHT = np.array([0.5, 2.0, 0.0, 1.0])
+PROBABILITIES = np.random.default_rng(11).dirichlet(np.ones(4), (3, 2))
+CROSS_ENTROPY: tuple[dict[str, Any], ...] = (
+    {},
+    {"label_smoothing": 0.1},
+    {"weight": WEIGHT},
+    {"weight": WEIGHT, "label_smoothing": 1.0, "reduction": "sum"},
+    {"weight": WEIGHT, "label_smoothing": 0.3, "reduction": "none"},
+    {"ignore_index": 3},
+    {"ignore_index": 3, "weight": WEIGHT, "label_smoothing": 0.3},
+    {"ignore_index": 3, "reduction": "none"},
+)
+
+
+def bce(z: Tensor, targets: Any, reduction: str = "mean") -> Tensor:
+    return ops.binary_cross_entropy_with_logits(z, targets, reduction)
+
+
+def cross_entropy(z: Tensor, labels: np.ndarray = LABELS, weight: np.ndarray | None = None, **options: Any) -> Tensor:
+    """`ops.softmax_cross_entropy` with its arrays on z's device."""
+    weight = None if weight is None else beside(z, weight)
+    return ops.softmax_cross_entropy(z, beside(z, labels), weight=weight, **options)
+
 
 CASES: dict[str, list[Case]] = {
     # arithmetic
@@ -111,7 +136,10 @@ CASES: dict[str, list[Case]] = {
     ],
     "exp": unary(ops.exp)[:-1],
     "log": [case(ops.log, positive(2, 3)), case(ops.log, positive())],
+    "log1p": [case(ops.log1p, positive(2, 3)), case(ops.log1p, -0.4 * positive(3)), case(ops.log1p, [1e-9, 0.0])],
     "sqrt": [case(ops.sqrt, positive(2, 3)), case(ops.sqrt, positive())],
+    "sin": unary(ops.sin),
+    "cos": unary(ops.cos),
     "abs": [*unary(ops.abs), case(ops.abs, [0.0, 1.0])],
     "maximum": [*binary(ops.maximum), case(ops.maximum, TIES, TIES[::-1].copy())],
     "minimum": [*binary(ops.minimum), case(ops.minimum, TIES, TIES[::-1].copy())],
@@ -136,7 +164,10 @@ CASES: dict[str, list[Case]] = {
     "sigmoid": unary(ops.sigmoid),
     "relu": [*unary(ops.relu), case(ops.relu, [0.0, 1.0, -1.0])],
     "leaky_relu": [*unary(ops.leaky_relu), case(lambda x: ops.leaky_relu(x, 0.3), [0.0, 1.0, -1.0])],
-    "gelu": unary(ops.gelu),
+    "gelu": [*unary(ops.gelu), *unary(lambda x: ops.gelu(x, approximate="tanh"))],
+    "elu": [*unary(ops.elu), *unary(lambda x: ops.elu(x, 0.3))],
+    "softplus": unary(ops.softplus),
+    "silu": unary(ops.silu),
     "softmax": along_axis(ops.softmax),
     "log_softmax": along_axis(ops.log_softmax),
     "logsumexp": [*along_axis(ops.logsumexp), case(lambda x: ops.logsumexp(x, axis=0, keepdims=True), (3, 2))],
@@ -146,6 +177,13 @@ CASES: dict[str, list[Case]] = {
     "var": [*reduction(ops.var), case(lambda x: ops.var(x, axis=1, ddof=1), (2, 3))],
     "max": [*reduction(ops.max), case(ops.max, TIES), case(lambda x: ops.max(x, axis=1), TIES)],
     "min": [*reduction(ops.min), case(ops.min, TIES), case(lambda x: ops.min(x, axis=1), TIES)],
+    "cumsum": [
+        case(ops.cumsum, (2, 3)),
+        case(ops.cumsum, ()),
+        *(case(lambda x, axis=axis: ops.cumsum(x, axis=axis), (2, 3, 2)) for axis in (0, 1, -1)),
+        case(lambda x: ops.cumsum(x, axis=0), TRANSPOSED),
+        case(lambda x: ops.cumsum(x, axis=1), (2, 0)),
+    ],
     # shapes
     "reshape": [
         case(lambda x: ops.reshape(x, (3, 2)), (2, 3)),
@@ -153,8 +191,15 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: ops.reshape(x, 1, -1), ()),
         case(lambda x: ops.reshape(x, (6,)), TRANSPOSED),
     ],
+    "flatten": [
+        case(ops.flatten, (2, 3)),
+        case(ops.flatten, ()),
+        case(lambda x: ops.flatten(x, 1), (2, 3, 2)),
+        case(lambda x: ops.flatten(x, -1), TRANSPOSED),
+    ],
     "transpose": [
         case(ops.transpose, (2, 3)),
+        case(lambda x: x.T, (2, 3, 4)),
         case(lambda x: ops.transpose(x, (2, 0, 1)), (2, 3, 4)),
         case(lambda x: ops.transpose(x, 1, -1, 0), (2, 3, 4)),
         case(ops.transpose, ()),
@@ -227,6 +272,18 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: ops.matmul(x, x), (3, 3)),
         case(ops.matmul, (20, 30), (30, 40)),
     ],
+    "einsum": [
+        case(lambda a, b: ops.einsum("ij,jk->ik", a, b), (2, 3), (3, 4)),
+        case(lambda a, b: ops.einsum("ij,jk", a, b), TRANSPOSED, (3, 4)),
+        case(lambda a, b: ops.einsum("bhqd,bhkd->bhqk", a, b), (2, 2, 3, 4), (2, 2, 2, 4)),
+        case(lambda a, b: ops.einsum("...ij,...jk->...ik", a, b), (2, 2, 3), (2, 3, 2)),
+        case(lambda a, b: ops.einsum("...ij,kj->k...i", a, b), (2, 2, 3), (2, 3)),
+        case(lambda a, b: ops.einsum("i,j->ij", a, b), (2,), (3,)),
+        case(lambda a, b: ops.einsum("i,i->", a, b), (3,), (3,)),
+        case(lambda a, b: ops.einsum("ij,k->k", a, b), (2, 3), (2,)),  # letters that A has alone
+        case(lambda a, b: ops.einsum(",i->i", a, b), (), (3,)),
+        case(lambda a: ops.einsum("ij,jk->ki", a, a), (3, 3)),
+    ],
     "linear": [
         case(ops.linear, (4, 3), (3, 2), (2,)),
         case(ops.linear, (4, 3), (3, 2)),
@@ -246,6 +303,8 @@ CASES: dict[str, list[Case]] = {
             case(lambda z, how=how: ops.softmax_cross_entropy(z, beside(z, LABELS), reduction=how), (3, 2, 4))
             for how in ("mean", "sum", "none")
         ),
+        *(case(lambda z, o=options: cross_entropy(z, **o), (3, 2, 4)) for options in CROSS_ENTROPY),
+        *(case(lambda z, o=options: cross_entropy(z, PROBABILITIES, **o), (3, 2, 4)) for options in CROSS_ENTROPY[:5]),
         case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array(1))), (3,)),
         case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array([0]))), (1, 1)),
         case(lambda z: ops.softmax_cross_entropy(z, beside(z, np.array([0, 1]))), [[1e4, 1e4 - 1], [-1e4, 1 - 1e4]]),
@@ -253,6 +312,13 @@ CASES: dict[str, list[Case]] = {
             lambda z: ops.softmax_cross_entropy(z, beside(z, LABELS[:, 0])),
             np.random.default_rng(3).normal(size=(4, 3)).T,
         ),
+    ],
+    "binary_cross_entropy_with_logits": [
+        *(case(lambda z, how=how: bce(z, beside(z, YES), how), (2, 3)) for how in ("mean", "sum", "none")),
+        case(lambda z, t: bce(z, ops.sigmoid(t), "sum"), (2, 3), (2, 3)),  # a gradient for the targets, too
+        case(lambda z: bce(z, beside(z, np.array(0.25))), ()),
+        case(lambda z: bce(z, beside(z, np.array([1.0, 0.0]))), [-40.0, 40.0]),
+        case(lambda z: bce(z, beside(z, YES)), TRANSPOSED),
     ],
     "mse": [
         *(case(lambda p, t, how=how: ops.mse(p, t, reduction=how), (3, 2), (3, 2)) for how in ("mean", "sum", "none")),

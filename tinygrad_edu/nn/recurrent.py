@@ -25,7 +25,7 @@ from tinygrad_edu.nn import init
 from tinygrad_edu.nn.layers import check_positive
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.ops.dropout import dropout_mask
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand, constant
 from tinygrad_edu.tensor import Tensor
 
 State = Any  # a Tensor (N, H); of the LSTM, a pair of them (h, c)
@@ -148,7 +148,7 @@ class GRUCell(_GRUParameters):
 
 def unroll(
     cell: SimpleRNNCell | LSTMCell | GRUCell,
-    x: Tensor,
+    x: Operand,
     state: State = None,
     input_mask: Array | None = None,
     recurrent_mask: Array | None = None,
@@ -157,6 +157,7 @@ def unroll(
 
     Without a state it starts from zeros. The masks are those of `ops.simple_rnn`.
     """
+    x = x if isinstance(x, Tensor) else constant("unroll", x, cell.kernel)
     if state is None:
         zeros = Tensor(array_module(x.data).zeros((len(x), cell.units), dtype=x.dtype))
         state = (zeros, zeros) if isinstance(cell, LSTMCell) else zeros
@@ -219,9 +220,9 @@ class RecurrentLayer(_Recurrent):
         self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.rng = rng
 
-    def forward(self, x: Tensor, state: State = None) -> Any:
+    def forward(self, x: Operand, state: State = None) -> Any:
         """The result for x (N, T, D), starting from `state` (zeros if None)."""
-        check_same_kind(type(self).__name__, x)
+        x = x if isinstance(x, Tensor) else constant(type(self).__name__, x, self.kernel)
         if state is not None:
             self.check_state(state)
         N, D = len(x), x.shape[-1]

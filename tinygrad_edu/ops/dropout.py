@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.support import Operand, floating
 from tinygrad_edu.tensor import Tensor, record
 
 
-def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
+def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
     """Y = X * M: every element is dropped with probability p, the others are scaled up to keep the mean.
 
     M = 0 with probability p, else 1 / (1 - p), so that E[Y] = X, and nothing needs to change when the network is used
@@ -24,6 +25,7 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
     """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p is the probability of dropping an element, 0 <= p < 1; got {p}")
+    x = floating("dropout", x)
     if p == 0:
         return x
     if not hasattr(rng, "bytes"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, scatter_add
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand, as_tensor
 from tinygrad_edu.tensor import Tensor, as_array, record
 
 # Up to about this many rows the product, whose time grows with them, is faster than adding one by one.
 SMALL_TABLE = 512
 
 
-def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
+def embedding(table: Operand, ids: Operand) -> Tensor:
     """Y[...] = E[ids[...]]: look a row up for each id.
 
     Shapes: table E (K, D), ids (...,) of integers 0..K-1, Y (..., D).
@@ -27,7 +27,8 @@ def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
 
     Raises TypeError for ids that are not integers, ValueError for an id outside 0..K-1.
     """
-    ids = _checked_ids(table, ids)
+    table = as_tensor("embedding", table)
+    ids = _checked_ids(table, ids).copy()  # their owner may go on to the next batch before the backward
     E = table.data
     xp = array_module(E)
 
@@ -47,10 +48,9 @@ def embedding(table: Tensor, ids: Tensor | Array) -> Tensor:
 
 def _checked_ids(table: Tensor, ids: Any) -> Array:
     """The ids as an array on the table's device, or the error that says what is wrong with them."""
-    check_same_kind("embedding", table)
     if table.data.ndim != 2:
         raise ValueError(f"embedding: expected a table (K, D), a row for each id; got {table.shape}")
-    ids = ids.data if isinstance(ids, Tensor) else as_array(ids)
+    ids = as_array(ids)
     if device_of(ids) != table.device:
         raise TypeError(f"embedding: the table is on {table.device!r}, the ids on {device_of(ids)!r}; move one of them")
     if ids.dtype.kind not in "iu":

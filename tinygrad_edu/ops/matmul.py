@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.ops.support import Operand, check_same_kind, constant, unbroadcast
+from tinygrad_edu.ops.support import Operand, same_kind, unbroadcast
 from tinygrad_edu.parallel import product
 from tinygrad_edu.tensor import Tensor, record
 
@@ -16,9 +16,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     Y[n,m] = sum_d A[n,d] B[d,m]   so   dL/dA[n,d] = sum_m G[n,m] B[d,m],   dL/dA = G B^T
                                         dL/dB[d,m] = sum_n A[n,d] G[n,m],   dL/dB = A^T G
     """
-    a = a if isinstance(a, Tensor) else constant("matmul", a, b)
-    b = b if isinstance(b, Tensor) else constant("matmul", b, a)
-    check_same_kind("matmul", a, b)
+    a, b = same_kind("matmul", a, b)
     A, B = a.data, b.data
     if A.ndim == 0 or B.ndim == 0 or A.shape[-1] != B.shape[-2 if B.ndim > 1 else 0]:
         raise ValueError(f"matmul: expected shapes (..., N, D) and (..., D, M); got {A.shape} and {B.shape}")
@@ -37,7 +35,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return record(A @ B, (a, b), backward)
 
 
-def linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+def linear(x: Operand, W: Operand, b: Operand | None = None) -> Tensor:
     """Y = X W + b, the affine map of a dense layer, in one step on the tape.
 
     Shapes: X (..., D), W (D, M), b (M,), Y (..., M). With X's leading axes flattened to N rows:
@@ -45,8 +43,8 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     Y[n,m] = sum_d X[n,d] W[d,m] + b[m]   so   dL/dX = G W^T,   dL/dW = X^T G   (see `matmul`)
                                                dL/db[m] = sum_n G[n,m]: the bias was added to every row
     """
-    inputs = (x, W) if b is None else (x, W, b)
-    check_same_kind("linear", *inputs)
+    inputs = same_kind("linear", x, W) if b is None else same_kind("linear", x, W, b)
+    x, W, b = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
     X, K = x.data, W.data
     if K.ndim != 2 or X.ndim == 0 or X.shape[-1] != K.shape[0]:
         raise ValueError(f"linear: expected x (..., D) and W (D, M); got x {x.shape} and W {W.shape}")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.support import normalize_axes
+from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes
 from tinygrad_edu.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
 
 
-def sum(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def sum(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Y = sum over the axes.   Every element enters with weight 1:   dL/dA = G, spread over the summed axes."""
+    a = as_tensor("sum", a)
     A = a.data
     axes = normalize_axes("sum", axis, A.ndim)
 
@@ -26,8 +27,9 @@ def sum(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return record(A.sum(axis=axes, keepdims=keepdims, dtype=A.dtype if A.dtype.kind == "f" else None), (a,), backward)
 
 
-def mean(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def mean(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Y = sum over the axes / n, with n elements in each group.   dL/dA = G / n, spread over the averaged axes."""
+    a = as_tensor("mean", a)
     A = a.data
     axes = normalize_axes("mean", axis, A.ndim)
     n = _group_size("mean", A, axes)
@@ -38,12 +40,13 @@ def mean(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return record(A.mean(axis=axes, keepdims=keepdims), (a,), backward)
 
 
-def var(a: Tensor, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+def var(a: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
     """The variance, Y = sum_i (A_i - m)^2 / (n - ddof), with m the mean of the group's n elements.
 
     dY/dA_j = 2/(n - ddof) sum_i (A_i - m)(delta_ij - 1/n) = 2 (A_j - m) / (n - ddof),
     because the deviations A_i - m sum to zero. `ddof=1` gives the unbiased estimate.
     """
+    a = as_tensor("var", a)
     A = a.data
     axes = normalize_axes("var", axis, A.ndim)
     n = _group_size("var", A, axes)
@@ -57,7 +60,7 @@ def var(a: Tensor, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> 
     return record((deviation * deviation).sum(axis=axes, keepdims=keepdims) / (n - ddof), (a,), backward)
 
 
-def max(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The largest element.   Only that one moves the result:   dL/dA = G at its place, 0 elsewhere.
 
     Of several equal maxima the first (in row-major order) takes the whole gradient.
@@ -65,12 +68,13 @@ def max(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _extremum("max", a, axis, keepdims)
 
 
-def min(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest element; dL/dA = G at its place, 0 elsewhere. The first of several equal ones takes it all."""
     return _extremum("min", a, axis, keepdims)
 
 
-def _extremum(name: str, a: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+def _extremum(name: str, a: Operand, axis: Axis, keepdims: bool) -> Tensor:
+    a = as_tensor(name, a)
     A = a.data
     xp = array_module(A)
     axes = normalize_axes(name, axis, A.ndim)
@@ -91,6 +95,23 @@ def _extremum(name: str, a: Tensor, axis: Axis, keepdims: bool) -> Tensor:
 
     backward.__qualname__ = name
     return record(rows[every_row, first].reshape(Y_shape), (a,), backward)
+
+
+def cumsum(a: Operand, axis: int | None = None) -> Tensor:
+    """Y_i = A_0 + ... + A_i along an axis; without one, of the flattened tensor.
+
+    A_j is part of every Y_i with i >= j:   dL/dA_j = sum over i >= j of G_i,   the running sum from the other end.
+    """
+    a = as_tensor("cumsum", a)
+    A = a.data
+    along = 0 if axis is None else normalize_axes("cumsum", axis, A.ndim)[0]
+    X = A.reshape(-1) if axis is None else A
+    backwards = (slice(None),) * along + (slice(None, None, -1),)
+
+    def backward(G):
+        return (G[backwards].cumsum(axis=along)[backwards].reshape(A.shape),)
+
+    return record(X.cumsum(axis=along, dtype=A.dtype if A.dtype.kind == "f" else None), (a,), backward)
 
 
 def _spread(G: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:

@@ -2,40 +2,73 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.backend import array_module, scatter_add, to_device
-from tinygrad_edu.ops.support import check_same_kind, constant, normalize_axes, record_many, unbroadcast
+from tinygrad_edu.backend import Array, array_module, is_array, scatter_add, to_device
+from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes, record_many, same_kind, unbroadcast
 from tinygrad_edu.tensor import Tensor, record
 
 
-def reshape(a: Tensor, *shape: Any) -> Tensor:
+def reshape(a: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one length may be -1.   dL/dA = G in A's shape.
 
     The shape is given as a tuple or as separate numbers: `reshape(x, (2, 3))`, `x.reshape(2, -1)`.
     """
+    a = as_tensor("reshape", a)
     A = a.data
+    new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    try:
+        Y = A.reshape(new)
+    except (TypeError, ValueError):  # checked by NumPy, explained by us
+        raise _reshape_error(A, new) from None
 
     def backward(G):
         return (G.reshape(A.shape),)
 
-    return record(A.reshape(*shape), (a,), backward)
+    return record(Y, (a,), backward)
 
 
-def transpose(a: Tensor, *axes: Any) -> Tensor:
-    """Reorder the axes: Y's axis i is A's axis axes[i]; without axes, their order is reversed.
+def _reshape_error(A: Array, new: Sequence[Any]) -> Exception:
+    if not all(hasattr(n, "__index__") for n in new):
+        return TypeError(f"reshape: expected whole numbers, or one tuple of them; got {new!r:.80}")
+    rule = "the lengths' product must be the same; one length may be -1 and is worked out"
+    return ValueError(f"reshape: {A.shape} has {A.size} elements and cannot become {tuple(new)}; {rule}")
+
+
+def flatten(a: Operand, start_axis: int = 0) -> Tensor:
+    """All axes from `start_axis` on as one, in row-major order; 1 keeps the batch axis.   dL/dA = G in A's shape."""
+    a = as_tensor("flatten", a)
+    A = a.data
+    start = normalize_axes("flatten", start_axis, A.ndim)[0] if A.ndim else 0
+
+    def backward(G):
+        return (G.reshape(A.shape),)
+
+    return record(A.reshape(*A.shape[:start], math.prod(A.shape[start:])), (a,), backward)
+
+
+def transpose(a: Operand, *axes: Any) -> Tensor:
+    """Reorder the axes: Y's axis i is A's axis axes[i]; without axes, their order is reversed. Also `x.T`.
 
     The inverse permutation p, with p[axes[i]] = i, brings the gradient back:   dL/dA = transpose(G, p).
     """
+    a = as_tensor("transpose", a)
     A = a.data
-    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
     order = tuple(order) if order else tuple(reversed(range(A.ndim)))
     normalized = tuple(i + A.ndim if i < 0 else i for i in order)
     if sorted(normalized) != list(range(A.ndim)):
-        raise ValueError(f"transpose: axes {order} are not a permutation of the {A.ndim} axes of shape {A.shape}")
+        raise ValueError(
+            f"transpose: axes {order} are not a permutation of the {A.ndim} axes of shape {A.shape}; to exchange two "
+            "axes say swapaxes"
+        )
+    if len(axes) == 2 and normalized == (0, 1):
+        raise ValueError(f"transpose: the order {order} changes nothing; to exchange the two axes say .T or swapaxes")
     inverse = tuple(normalized.index(i) for i in range(A.ndim))
 
     def backward(G):
@@ -44,8 +77,9 @@ def transpose(a: Tensor, *axes: Any) -> Tensor:
     return record(A.transpose(normalized), (a,), backward)
 
 
-def swapaxes(a: Tensor, first: int, second: int) -> Tensor:
+def swapaxes(a: Operand, first: int, second: int) -> Tensor:
     """Exchange two axes; exchanging them again is the inverse:   dL/dA = swapaxes(G, first, second)."""
+    a = as_tensor("swapaxes", a)
     A = a.data
     normalize_axes("swapaxes", first, A.ndim)
     normalize_axes("swapaxes", second, A.ndim)
@@ -56,37 +90,50 @@ def swapaxes(a: Tensor, first: int, second: int) -> Tensor:
     return record(A.swapaxes(first, second), (a,), backward)
 
 
-def expand_dims(a: Tensor, axis: int | tuple[int, ...]) -> Tensor:
+def expand_dims(a: Operand, axis: int | tuple[int, ...]) -> Tensor:
     """Insert axes of length 1 at the given places of the result.   dL/dA = G without them."""
+    a = as_tensor("expand_dims", a)
     A = a.data
+    new = axis if isinstance(axis, tuple) else (axis,)
+    axes = normalize_axes("expand_dims", new, A.ndim + len(new))
 
     def backward(G):
         return (G.reshape(A.shape),)
 
-    return record(array_module(A).expand_dims(A, axis), (a,), backward)
+    return record(array_module(A).expand_dims(A, axes), (a,), backward)
 
 
-def squeeze(a: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def squeeze(a: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Remove axes of length 1 (all of them if none is named).   dL/dA = G with them back."""
+    a = as_tensor("squeeze", a)
     A = a.data
+    axes = normalize_axes("squeeze", axis, A.ndim)
+    if axis is not None and any(A.shape[i] != 1 for i in axes):
+        raise ValueError(f"squeeze: axis {axis} of shape {A.shape} is not of length 1")
 
     def backward(G):
         return (G.reshape(A.shape),)
 
-    return record(array_module(A).squeeze(A, axis), (a,), backward)
+    return record(A.reshape([n for i, n in enumerate(A.shape) if n != 1 or i not in axes]), (a,), backward)
 
 
-def broadcast_to(a: Tensor, shape: Sequence[int]) -> Tensor:
+def broadcast_to(a: Operand, shape: Sequence[int]) -> Tensor:
     """Repeat A to a larger shape by NumPy's rules.   dL/dA = the sum of G over all copies of an element."""
+    a = as_tensor("broadcast_to", a)
     A = a.data
+    try:
+        Y = array_module(A).broadcast_to(A, shape)
+    except (TypeError, ValueError):
+        rule = "from the last axis backwards, a length must be the same or 1, and axes may be added in front"
+        raise ValueError(f"broadcast_to: {A.shape} cannot become {shape}; {rule}") from None
 
     def backward(G):
         return (unbroadcast(G, A.shape),)
 
-    return record(array_module(A).broadcast_to(A, tuple(shape)), (a,), backward)
+    return record(Y, (a,), backward)
 
 
-def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis.   Each one's gradient is the piece of G that lies where it went."""
     tensors = _several("concatenate", tensors)
     arrays = [t.data for t in tensors]
@@ -102,7 +149,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return record(array_module(arrays[0]).concatenate(arrays, axis=axis), tensors, backward)
 
 
-def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis.   Each one's gradient is its slice of G along that axis."""
     tensors = _several("stack", tensors)
     arrays = [t.data for t in tensors]
@@ -117,14 +164,15 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return record(array_module(arrays[0]).stack(arrays, axis=axis), tensors, backward)
 
 
-def split(a: Tensor, sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+def split(a: Operand, sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
     """Cut along an axis: into that many equal pieces, or at the given indices.   dL/dA = the pieces' gradients, joined.
 
     One step on the tape, however many pieces; a piece that the loss does not use contributes zeros.
     """
+    a = as_tensor("split", a)
     A = a.data
     axis = normalize_axes("split", axis, A.ndim)[0]
-    if isinstance(sections, int):
+    if isinstance(sections, int | np.integer):
         if sections < 1 or A.shape[axis] % sections:
             raise ValueError(f"split: axis {axis} of shape {A.shape} cannot be cut into {sections} equal pieces")
         size = A.shape[axis] // sections
@@ -143,15 +191,17 @@ def split(a: Tensor, sections: int | Sequence[int], axis: int = 0) -> tuple[Tens
     return record_many(pieces, (a,), backward)
 
 
-def pad(a: Tensor, widths: Any, value: float = 0.0) -> Tensor:
+def pad(a: Operand, widths: Any, value: float = 0.0) -> Tensor:
     """Surround A with a constant: `widths` is ((before, after), ...) for each axis, or an int for all sides.
 
     dL/dA = the part of G that lies inside the frame.
     """
+    a = as_tensor("pad", a)
     A = a.data
-    pairs = [(widths, widths)] * A.ndim if isinstance(widths, int) else [tuple(pair) for pair in widths]
-    if len(pairs) != A.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
-        raise ValueError(f"pad: expected {A.ndim} pairs (before, after) >= 0 for shape {A.shape}, got {widths}")
+    pairs = _pairs(widths, A.shape)
+    fits = isinstance(value, int | float | np.generic) and (A.dtype.kind == "f" or int(value) == value)
+    if not fits:
+        raise TypeError(f"pad: expected value as a number that fits into {A.dtype}, got {value!r:.80}")
     inside = tuple(slice(before, before + n) for (before, _), n in zip(pairs, A.shape))
 
     def backward(G):
@@ -160,11 +210,26 @@ def pad(a: Tensor, widths: Any, value: float = 0.0) -> Tensor:
     return record(array_module(A).pad(A, pairs, constant_values=value) if pairs else A, (a,), backward)
 
 
-def getitem(a: Tensor, index: Any) -> Tensor:
+def _pairs(widths: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    try:
+        pairs = [(widths, widths)] * len(shape) if hasattr(widths, "__index__") else [(b, a) for b, a in widths]
+        pairs = [(operator.index(before), operator.index(after)) for before, after in pairs]
+    except (TypeError, ValueError):
+        pairs = []
+    if len(pairs) != len(shape) or any(min(pair) < 0 for pair in pairs):
+        raise ValueError(
+            f"pad: expected a whole number >= 0, or {len(shape)} pairs of them, (before, after) for each axis of shape "
+            f"{shape}; got {widths!r:.80}"
+        )
+    return pairs
+
+
+def getitem(a: Operand, index: Any) -> Tensor:
     """Y = A[index]: slices, steps, negative numbers, None, integer arrays (with repeats) and boolean masks.
 
     An element taken several times was copied several times, so its gradients add up:   dL/dA[index] += G, else 0.
     """
+    a = as_tensor("getitem", a)
     A = a.data
     index = tuple(_plain(part) for part in index) if isinstance(index, tuple) else _plain(index)
     parts = index if isinstance(index, tuple) else (index,)
@@ -181,11 +246,12 @@ def getitem(a: Tensor, index: Any) -> Tensor:
     return record(A[index], (a,), backward)
 
 
-def astype(a: Tensor, dtype: Any) -> Tensor:
+def astype(a: Operand, dtype: Any) -> Tensor:
     """A in another dtype; itself when it has it already.   dL/dA = G, converted back.
 
     Whole numbers and booleans do not change when A changes a little: their history ends here.
     """
+    a = as_tensor("astype", a)
     A = a.data
     if A.dtype == np.dtype(dtype):
         return a
@@ -198,8 +264,9 @@ def astype(a: Tensor, dtype: Any) -> Tensor:
     return record(A.astype(dtype), (a,), backward)
 
 
-def to(a: Tensor, device: str) -> Tensor:
+def to(a: Operand, device: str) -> Tensor:
     """A on `"cpu"`, `"cuda"` or `"auto"`; itself when it is there already.   dL/dA = G, moved back."""
+    a = as_tensor("to", a)
     home = a.device
     moved = to_device(a.data, device)
     if moved is a.data:
@@ -211,14 +278,11 @@ def to(a: Tensor, device: str) -> Tensor:
     return record(moved, (a,), backward)
 
 
-def _several(op: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _several(op: str, tensors: Sequence[Operand]) -> tuple[Tensor, ...]:
     tensors = tuple(tensors)
-    first = next((t for t in tensors if isinstance(t, Tensor)), None)
-    if first is None:
+    if not tensors:
         raise ValueError(f"{op}: expected at least one tensor, got none")
-    tensors = tuple(t if isinstance(t, Tensor) else constant(op, t, first) for t in tensors)
-    check_same_kind(op, *tensors)
-    return tensors
+    return same_kind(op, *tensors)
 
 
 def _pieces(X: Any, cuts: Sequence[int], axis: int) -> list:
@@ -231,5 +295,6 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def _plain(part: Any) -> Any:
-    """An index may be a tensor of integers or booleans, or a list; the array library wants arrays."""
-    return part.data if isinstance(part, Tensor) else part
+    """An index as the array library wants it; an array is copied, since its owner may change it before the backward."""
+    part = part.data if isinstance(part, Tensor) else part
+    return part.copy() if is_array(part) or isinstance(part, list) else part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,22 +14,44 @@ from tinygrad_edu.tensor import Tensor, record
 Operand = Tensor | Array  # a tensor, or what becomes one beside a tensor: a number, a list, an array
 
 
+def as_tensor(op: str, x: Operand) -> Tensor:
+    """`x` as a tensor: itself, or a constant made of an array, a number or a list; TypeError where there is no way."""
+    if isinstance(x, Tensor):
+        return x
+    try:
+        return Tensor(x)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from None
+
+
+def floating(op: str, x: Operand) -> Tensor:
+    """`x` as a tensor of floating-point numbers; whole ones, whose negatives may wrap around, become float64."""
+    x = as_tensor(op, x)
+    return x if x.data.dtype.kind == "f" else Tensor(x.data.astype(np.float64))
+
+
 def operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     """`a` and `b` as tensors that `op` can combine.
 
     A number, a list or an array beside a tensor takes the tensor's floating dtype, so that `x * 2.0` or
-    `x * np.float64(2)` stays float32, and so does a tensor of whole numbers. Two floating tensors must agree in dtype,
-    any two in device, and their shapes must broadcast; otherwise TypeError or ValueError names both.
+    `x * np.float64(2)` stays float32, and so does a tensor of whole numbers. Whole numbers and booleans among
+    themselves follow NumPy's rules: int32 beside int64 is int64, uint8 beside a plain 2 is uint8, a boolean int64. Two
+    floating tensors must agree in dtype, any two in device, and their shapes must broadcast; otherwise TypeError or
+    ValueError names both.
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
-        a = a if isinstance(a, Tensor) else constant(op, a, b) if isinstance(b, Tensor) else Tensor(a)
+        if not isinstance(a, Tensor) and not isinstance(
+            b, Tensor
+        ):  # a plain number is beside an array, not it beside one
+            a, b = (a, as_tensor(op, b)) if isinstance(a, int | float) else (as_tensor(op, a), b)
+        a = a if isinstance(a, Tensor) else constant(op, a, b)
         b = b if isinstance(b, Tensor) else constant(op, b, a)
     A, B = a.data, b.data
     if A.dtype is not B.dtype or type(A) is not type(B):
-        a, b = _float_beside_float(a, b), _float_beside_float(b, a)
-        check_same_kind(op, a, b)
+        a, b = _whole_beside(a, b), _whole_beside(b, a)
+        same_kind(op, a, b)
     if A.shape != B.shape:
-        _check_broadcast(op, A.shape, B.shape)
+        check_broadcast(op, A.shape, B.shape)
     return a, b
 
 
@@ -43,22 +66,31 @@ def constant(op: str, value: Any, like: Tensor) -> Tensor:
         raise TypeError(
             f"{op}: operands on different devices, {device_of(value)!r} and {like.device!r}; move one with .to(device)"
         )
-    value = Tensor(value).data  # refuses strings and objects
+    if type(value) is int:
+        dtype = np.result_type(like.dtype, 0)
+        if not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+            raise OverflowError(f"{op}: {value} does not fit into {dtype}; convert the tensor first: x.astype('int64')")
+        return Tensor(xp.asarray(value, dtype=dtype))
+    value = as_tensor(op, value).data  # refuses strings and objects
     dtype = like.dtype if like.dtype.kind == "f" else value.dtype
     return Tensor(xp.asarray(value, dtype=dtype))
 
 
-def _float_beside_float(x: Tensor, other: Tensor) -> Tensor:
-    """Whole numbers and booleans beside a floating tensor take its dtype; they have no gradient to lose."""
-    return Tensor(x.data.astype(other.dtype)) if x.dtype.kind in "iub" and other.dtype.kind == "f" else x
+def _whole_beside(x: Tensor, other: Tensor) -> Tensor:
+    """Whole numbers and booleans take the dtype that fits the other operand; they have no gradient to lose."""
+    if x.dtype.kind not in "iub" or x.dtype == other.dtype:
+        return x
+    return Tensor(x.data.astype(other.dtype if other.dtype.kind == "f" else np.result_type(x.dtype, other.dtype)))
 
 
-def check_same_kind(op: str, *tensors: Tensor) -> None:
-    """TypeError unless all are tensors, on one device and of one dtype."""
-    first = tensors[0]
-    for x in tensors:
+def same_kind(op: str, *values: Operand) -> tuple[Tensor, ...]:
+    """All values as tensors on one device and of one dtype, or TypeError; arrays and numbers become constants."""
+    first = values[0]
+    for x in values:
         if not isinstance(x, Tensor):
-            raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__}; wrap it: Tensor(x)")
+            like = next((v for v in values if isinstance(v, Tensor)), None)
+            like = as_tensor(op, first) if like is None else like
+            return same_kind(op, *(v if isinstance(v, Tensor) else constant(op, v, like) for v in values))
         if x.data.dtype is first.data.dtype and type(x.data) is type(first.data):
             continue
         if x.device != first.device:
@@ -69,9 +101,10 @@ def check_same_kind(op: str, *tensors: Tensor) -> None:
             raise TypeError(
                 f"{op}: operands of different dtypes, {first.dtype} and {x.dtype}; convert one with .astype(dtype)"
             )
+    return values
 
 
-def _check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+def check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
     """NumPy's rule: seen from the last axis, two lengths must be equal or one of them 1."""
     for m, n in zip(reversed(a), reversed(b)):
         if m != n and m != 1 and n != 1:
@@ -92,11 +125,14 @@ def unbroadcast(G: Array, shape: tuple[int, ...]) -> Array:
     return G.sum(axis=(*range(added), *stretched)).reshape(shape)
 
 
-def normalize_axes(op: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+def normalize_axes(op: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """`axis` (None for all) as a sorted tuple of axes 0..ndim-1; ValueError for one out of range or named twice."""
     if axis is None:
         return tuple(range(ndim))
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    try:
+        axes = [operator.index(a) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    except TypeError:
+        raise TypeError(f"{op}: axis must be None, a whole number or a tuple of them, got {axis!r:.80}") from None
     if not all(-ndim <= a < ndim for a in axes):
         raise ValueError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
     normalized = sorted(a % ndim for a in axes)
@@ -131,3 +167,6 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
 
     backward_all.__qualname__ = backward.__qualname__
     return tuple(record_result(i) for i in range(len(results)))
+
+
+check_same_kind = same_kind

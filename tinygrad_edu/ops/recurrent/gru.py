@@ -5,15 +5,16 @@ from __future__ import annotations
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
 
 
 def gru(
-    x: Tensor,
-    W: Tensor,
-    U: Tensor,
-    b: Tensor,
-    h0: Tensor | None = None,
+    x: Operand,
+    W: Operand,
+    U: Operand,
+    b: Operand,
+    h0: Operand | None = None,
     input_mask: Array | None = None,
     recurrent_mask: Array | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -57,7 +58,9 @@ def gru(
 
     1. h_t is an output; it goes into the next step's products; and it is blended into h_{t+1} directly:
 
-           dL/dh_t = G_t + dQ_{t+1} U^T + dL/dh_{t+1} * z_{t+1},     dQ: the three dL/dq side by side.
+           dL/dh_t = G_t + dQ_{t+1} U^T + dL/dh_{t+1} * z_{t+1},     dQ: the three dL/dq side by side;
+
+       of h_T, the last one, dL/d(the returned h) stands in the place of the last two terms.
 
     2. The blend:       dL/dz = dL/dh_t * (h_{t-1} - k),   dL/dk = dL/dh_t * (1 - z).
     3. The candidate:   dL/dp_k = dL/dk * (1 - k^2),   dL/dr = dL/dp_k * q_k,   dL/dq_k = dL/dp_k * r.

@@ -6,16 +6,17 @@ import functools
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
 
 
 def lstm(
-    x: Tensor,
-    W: Tensor,
-    U: Tensor,
-    b: Tensor,
-    h0: Tensor | None = None,
-    c0: Tensor | None = None,
+    x: Operand,
+    W: Operand,
+    U: Operand,
+    b: Operand,
+    h0: Operand | None = None,
+    c0: Operand | None = None,
     input_mask: Array | None = None,
     recurrent_mask: Array | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -58,11 +59,13 @@ def lstm(
 
     1. h_t is an output, and goes into the four gates of the next step; with dA the four dL/da side by side,
 
-           dL/dh_t = G_t + dA_{t+1} U^T.
+           dL/dh_t = G_t + dA_{t+1} U^T   for t < T,        dL/dh_T = G_T + dL/d(the returned h).
 
     2. c_t goes into h_t through tanh, and into c_{t+1} through the forget gate:
 
-           dL/dc_t = dL/dh_t * o * (1 - tanh^2 c_t) + dL/dc_{t+1} * f_{t+1}.
+           dL/dc_t = dL/dh_t * o * (1 - tanh^2 c_t) + dL/dc_{t+1} * f_{t+1},
+
+       where after the last step dL/d(the returned c) stands in the place of the second term.
 
     3. Products hand to each factor the gradient times the other factor:
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
-from tinygrad_edu.ops.support import check_same_kind, record_many
+from tinygrad_edu.ops.support import Operand, record_many, same_kind
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor
 
@@ -44,8 +44,8 @@ def run_sequence(
     op: str,
     forward: Forward,
     gates: int,
-    tensors: tuple[Tensor, Tensor, Tensor, Tensor],
-    states: dict[str, Tensor | None],
+    tensors: tuple[Operand, Operand, Operand, Operand],
+    states: dict[str, Operand | None],
     masks: dict[str, Array | None],
 ) -> tuple[Tensor, ...]:
     """Check, stack, run `forward` in parts, and put the whole sequence on the tape as one step.
@@ -63,12 +63,15 @@ def run_sequence(
     -------
     The outputs (N, T, H), and for each state its last value (N, H).
     """
-    x, W, U, b = tensors
-    given = [state for state in states.values() if state is not None]
+    x, W, U, b, *given = same_kind(op, *tensors, *[state for state in states.values() if state is not None])
+    remaining = iter(given)
+    states = {name: None if state is None else next(remaining) for name, state in states.items()}
     N, T, D, H = _check(op, gates, x, W, U, b, states)
     input_mask, recurrent_mask = masks.values()
     if input_mask is not None or recurrent_mask is not None:
         _check_masks(x, H, op, masks)
+        copies = (None if mask is None else mask.copy() for mask in masks.values())
+        input_mask, recurrent_mask = copies  # their owner may fill them anew before the backward
     X = x.data
     xp = array_module(X)
     S = xp.concatenate((W.data, b.data.reshape(-1, gates * H), U.data))
@@ -153,8 +156,6 @@ def _check(
     op: str, gates: int, x: Tensor, W: Tensor, U: Tensor, b: Tensor, states: dict[str, Tensor | None]
 ) -> tuple[int, int, int, int]:
     """(N, T, D, H), or the error that says which shape, dtype or device does not fit."""
-    given = [state for state in states.values() if state is not None]
-    check_same_kind(op, x, W, U, b, *given)
     if x.data.ndim != 3:
         raise ValueError(f"{op}: expected x of shape (N, T, D): sequences, time steps, features; got {x.shape}")
     N, T, D = x.data.shape

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
 
 
 def simple_rnn(
-    x: Tensor,
-    W: Tensor,
-    U: Tensor,
-    b: Tensor,
-    h0: Tensor | None = None,
+    x: Operand,
+    W: Operand,
+    U: Operand,
+    b: Operand,
+    h0: Operand | None = None,
     input_mask: Array | None = None,
     recurrent_mask: Array | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -43,15 +44,17 @@ def simple_rnn(
 
     Backpropagation through time
     ----------------------------
-    Let G_t = dL/d(output t).
+    Let G_t = dL/d(output t), and G_h = dL/d(the state that is returned).
 
     1. Unroll the network: T copies of the cell, one behind the other, with the same weights in each. That is an
        ordinary network, T layers deep, and the ordinary chain rule holds.
-    2. h_t is used twice, as the output of its own step and as an input of the next, so dL/dh_t is a sum:
+    2. h_t is used twice, as the output of its own step and as an input of the next, so dL/dh_t is a sum; the last one
+       is the returned state instead of an input:
 
-           dL/dh_t = G_t + dL/da_{t+1} U^T        (after the last step there is no second term)
+           dL/dh_t = G_t + dL/da_{t+1} U^T   for t < T,        dL/dh_T = G_T + G_h.
 
-       The second term must be known first: the backward runs from T to 1.
+       The second term must be known first: the backward runs from T to 1. (Where a network uses the last state alone,
+       every G_t is zero, and G_h is all that comes in.)
     3. Through tanh, whose derivative is 1 - tanh^2:   dL/da_t = dL/dh_t * (1 - h_t^2).
     4. a_t is an affine map, as in `linear`:           dL/dx_t = dL/da_t W^T,   dL/dh_0 = dL/da_1 U^T.
     5. The weights are used at every step, so their gradients are sums over the steps (and over the N sequences):

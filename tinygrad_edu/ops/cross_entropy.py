@@ -1,0 +1,211 @@
+"""Cross-entropy: how surprised a network is by the truth, in nats; for K classes, and for yes or no."""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import Array, array_module, device_of
+from tinygrad_edu.ops.activation import sigmoid_of
+from tinygrad_edu.ops.loss import check_reduction, reduce
+from tinygrad_edu.ops.support import Operand, constant, floating, operands
+from tinygrad_edu.tensor import Tensor, as_array, record
+
+
+def softmax_cross_entropy(
+    logits: Operand,
+    labels: Operand,
+    reduction: str = "mean",
+    *,
+    weight: Array | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The negative logarithm of the probability that softmax gives to the right class.
+
+    For one example n with logits Z[n] and label y[n], P[n] = softmax(Z[n]):
+
+    loss[n] = -ln P[n,y] = ln sum_k e^Z[n,k] - Z[n,y]
+    d loss[n]/dZ[n,k] = e^Z[n,k] / sum_j e^Z[n,j] - [k = y] = P[n,k] - [k = y].
+
+    The mean over N examples is L = 1/N sum_n loss[n], so with G = dL/dY, one number,
+
+    dL/dZ[n,k] = G / N (P[n,k] - [k = y[n]]);   without the 1/N for "sum", with G[n] / 1 for "none".
+
+    Softmax and logarithm are one step because together they are simpler than apart: the gradient is "what the network
+    believes minus what is true", and with the largest logit m subtracted, loss = ln sum_k e^(Z[k]-m) - (Z[y]-m), no
+    exponential overflows and no logarithm sees 0, at logits of +-10,000 as well.
+
+    Parameters
+    ----------
+    logits : Tensor (..., K)
+    labels : whole numbers (...,) or probabilities (..., K)
+        The right class 0..K-1 of each example; or how probable each class truly is, rows that sum to 1.
+    reduction : "mean", "sum" or "none"
+        "none" gives the losses (...,).
+    weight : array (K,), optional
+        How much each class counts. The mean then divides by the weights of the labels, sum_n weight[y[n]], and not by
+        N; with probabilities it divides by N (as in PyTorch).
+    ignore_index : int, optional
+        Examples with this label (padding, say; it may lie outside 0..K-1) count for nothing: loss 0, gradient 0, and
+        the mean is over the others.
+    label_smoothing : float
+        0 <= s <= 1: the share of the truth that is spread over all classes (Szegedy et al. 2016).
+
+    Raises
+    ------
+    TypeError
+        The labels are neither whole numbers nor probabilities.
+    ValueError
+        Shapes do not fit, a label lies outside 0..K-1, probabilities do not sum to 1, the batch is empty or ignored
+        whole, an argument is out of its range, or the reduction is unknown.
+    """
+    op = "softmax_cross_entropy"
+    check_reduction(op, reduction)
+    logits = floating(op, logits)
+    y = _labels_beside(op, logits, labels)
+    if y.dtype.kind == "f" or weight is not None or ignore_index is not None or label_smoothing:
+        return _against_rows(logits, y, reduction, weight, ignore_index, label_smoothing)
+    shape = y.shape
+    _check_range(op, y, logits.shape[-1])
+    y = y.reshape(-1).copy()  # (N,); a copy, since its owner may go on to the next batch before the backward
+    Z = logits.data.reshape(-1, logits.shape[-1])  # (N, K)
+    xp = array_module(Z)
+    rows = xp.arange(len(Z))
+
+    shifted = Z - Z.max(axis=1, keepdims=True)
+    E = xp.exp(shifted)
+    S = E.sum(axis=1, keepdims=True)  # (N, 1), at least 1
+    losses = xp.log(S[:, 0]) - shifted[rows, y]  # (N,)
+
+    def backward(G):
+        scale = (G / len(Z) if reduction == "mean" else G).reshape(-1, 1)  # dL/d(losses): (1, 1) or (N, 1)
+        D = E * (scale / S)  # the probabilities P = E / S, scaled
+        D[rows, y] -= scale[:, 0]
+        return (D.reshape(logits.shape),)
+
+    return record(reduce(losses.reshape(shape), reduction), (logits,), backward)
+
+
+def _against_rows(
+    logits: Tensor, y: Array, reduction: str, weight: Array | None, ignore_index: int | None, smoothing: float
+) -> Tensor:
+    """The general form: a row Q[n] says how much each class counts for example n.
+
+    loss[n] = - sum_k Q[n,k] ln P[n,k] = sum_k Q[n,k] (ln sum_j e^Z[n,j] - Z[n,k])
+    d loss[n]/dZ[n,k] = (sum_j Q[n,j]) P[n,k] - Q[n,k].
+
+    For a plain label Q[n] is 1 at the label and 0 elsewhere; then the sum is 1 and the docstring's formula comes out.
+    """
+    op, K, shape = "softmax_cross_entropy", logits.shape[-1], y.shape
+    Z = logits.data.reshape(-1, K)  # (N, K)
+    xp = array_module(Z)
+    w = _checked_weight(op, weight, logits)  # (K,)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"{op}: label_smoothing is a share, 0 <= label_smoothing <= 1; got {smoothing!r}")
+    if y.dtype.kind == "f":
+        if ignore_index is not None:
+            raise ValueError(
+                f"{op}: ignore_index goes with labels; where the truth is a row of probabilities, leave it"
+            )
+        shape = y.shape[:-1]
+        truth = y.reshape(-1, K)
+        counted = float(len(Z))
+    else:
+        y = y.reshape(-1)
+        used = xp.ones(len(y), bool) if ignore_index is None else y != ignore_index
+        if not used.any():
+            raise ValueError(f"{op}: every label is the ignored one, {ignore_index}; there is nothing to learn from")
+        _check_range(op, y[used], K)
+        truth = (y[:, None] == xp.arange(K)).astype(Z.dtype) * used[:, None]  # one-hot rows; zeros where ignored
+        counted = (truth @ w).sum()
+        if reduction == "mean" and counted == 0:
+            raise ValueError(f"{op}: every label of the batch has weight 0; there is nothing to average")
+    totals = truth.sum(axis=1, keepdims=True)  # 1, or 0 where ignored
+    Q = ((1 - smoothing) * truth + smoothing / K * totals) * w
+    shifted = Z - Z.max(axis=1, keepdims=True)
+    E = xp.exp(shifted)
+    S = E.sum(axis=1, keepdims=True)
+    losses = (Q * xp.where(Q == 0, 0, xp.log(S) - shifted)).sum(axis=1)  # 0 * infinity, for a logit -inf, is 0 here
+
+    def backward(G):
+        scale = (G / counted if reduction == "mean" else G).reshape(-1, 1)
+        D = E * (Q.sum(axis=1, keepdims=True) / S) - Q
+        return ((D * scale).reshape(logits.shape),)
+
+    Y = losses.sum() / counted if reduction == "mean" else reduce(losses.reshape(shape), reduction)
+    return record(Y, (logits,), backward)
+
+
+def binary_cross_entropy_with_logits(logits: Operand, targets: Operand, reduction: str = "mean") -> Tensor:
+    """Cross-entropy for questions with two answers: -T ln P - (1 - T) ln(1 - P),   P = sigmoid(Z).
+
+    Shapes: logits Z and targets T alike; T is the probability of "yes", 0 <= T <= 1, mostly 0 or 1.
+
+    With ln P = -ln(1 + e^-Z) and ln(1 - P) = -Z - ln(1 + e^-Z), it is
+
+    Y = ln(1 + e^-Z) + (1 - T) Z = max(Z, 0) - T Z + ln(1 + e^-|Z|);
+
+    in the last form nothing overflows. dY/dZ = (1 - T) - e^-Z / (1 + e^-Z) = P - T and dY/dT = -Z, so, averaged over n
+    elements (n = 1 for "sum" and "none"),   dL/dZ = G (P - T) / n,   dL/dT = -G Z / n.
+
+    Raises ValueError for shapes that differ, an empty batch, targets outside 0..1 or an unknown reduction.
+    """
+    op = "binary_cross_entropy_with_logits"
+    check_reduction(op, reduction)
+    logits = floating(op, logits)
+    targets = targets if isinstance(targets, Tensor) else constant(op, targets, logits)
+    if logits.shape != targets.shape or logits.data.size == 0:
+        raise ValueError(
+            f"{op}: expected two equal, non-empty shapes; got logits {logits.shape} and targets {targets.shape}"
+        )
+    logits, targets = operands(op, logits, targets)
+    Z, T = logits.data, targets.data
+    if not ((T >= 0) & (T <= 1)).all():
+        raise ValueError(f"{op}: targets are probabilities, 0 <= target <= 1; they range from {T.min()} to {T.max()}")
+    xp = array_module(Z)
+    n = Z.size if reduction == "mean" else 1
+
+    def backward(G):
+        return (
+            (sigmoid_of(Z) - T) * (G / n) if logits.requires_grad else None,
+            -Z * (G / n) if targets.requires_grad else None,
+        )
+
+    losses = xp.maximum(Z, 0) - T * Z + xp.log1p(xp.exp(-xp.abs(Z)))
+    return record(reduce(losses, reduction), (logits, targets), backward)
+
+
+def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
+    """The labels as an array on the logits' device: whole numbers (...,), or probabilities (..., K) in their dtype."""
+    y = as_array(labels)
+    if device_of(y) != logits.device:
+        raise TypeError(f"{op}: logits are on {logits.device!r}, labels on {device_of(y)!r}; move one of them")
+    lead = logits.shape[:-1]
+    if not logits.shape or y.shape not in (lead, logits.shape) or logits.data.size == 0:
+        raise ValueError(
+            f"{op}: expected logits (..., K) and labels (...,), not empty; got {logits.shape} and {y.shape}"
+        )
+    if y.dtype.kind in "iu" and y.shape == lead:
+        return y
+    if y.dtype.kind != "f" or y.shape == lead:
+        raise TypeError(
+            f"{op}: labels must be integers (class numbers) of shape {lead}, or floating-point probabilities of shape "
+            f"{logits.shape}; got {y.dtype} {y.shape}"
+        )
+    if not ((y >= 0).all() and (abs(y.sum(axis=-1) - 1) < 1e-3).all()):
+        raise ValueError(f"{op}: probabilities must be >= 0 and sum to 1 for every example; these do not")
+    return y.astype(logits.dtype)
+
+
+def _check_range(op: str, y: Array, K: int) -> None:
+    if y.min() < 0 or y.max() >= K:
+        raise ValueError(f"{op}: labels must lie in 0..{K - 1}, for {K} logits; they range from {y.min()} to {y.max()}")
+
+
+def _checked_weight(op: str, weight: Array | None, logits: Tensor) -> Array:
+    """The class weights (K,) beside the logits; ones without any."""
+    K = logits.shape[-1]
+    if weight is None:
+        return array_module(logits.data).ones(K, logits.dtype)
+    w = constant(op, as_array(weight), logits).data
+    if w.shape != (K,) or not ((w >= 0) & (w < float("inf"))).all():
+        raise ValueError(f"{op}: weight must be {K} finite numbers >= 0, one for each class; got {weight!r:.80}")
+    return w
