@@ -37,6 +37,35 @@ def test_a_local_file_is_read_and_the_published_figures_are_equal_to_the_embedde
 
 
 @pytest.mark.parametrize(
+    ("months", "last", "message"),
+    [
+        (36, None, r"ends at 1951-12 with 166; the real one has 144 months, the last is 1960-12 with 432"),
+        (144, 43, r"ends at 1960-12 with 43;"),  # in the middle of a number
+        (144, 4, r"ends at 1960-12 with 4;"),
+        (1, None, r"ends at 1949-01 with 112;"),
+    ],
+)
+def test_the_beginning_of_the_real_series_is_a_download_that_broke_off(tmp_path, months, last, message):
+    values = [*PASSENGERS[: months - 1], PASSENGERS[months - 1] if last is None else last]
+    write(tmp_path, csv_text(zip(load_airline(tmp_path).months, values)))
+    with pytest.raises(DataError, match=message):
+        load_airline(tmp_path)
+
+
+def test_other_numbers_are_named_as_the_users_own(tmp_path):
+    months = load_airline(tmp_path).months
+    for own in (
+        list(zip(months, (value + 1 for value in PASSENGERS))),
+        list(zip(months[:20], (value * 2 for value in PASSENGERS))),
+        [("2020-01", 112), ("2020-02", 118)],
+        [*zip(months, PASSENGERS), ("1961-01", 450)],
+    ):
+        write(tmp_path, csv_text(own))
+        series = load_airline(tmp_path)
+        assert (series.name, series.source, len(series.values)) == ("own series", "local", len(own))
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         ([("1949-01", 112), ("1949-03", 118)], r"line 3: expected month 1949-02 after 1949-01, came 1949-03"),

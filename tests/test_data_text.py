@@ -8,7 +8,7 @@ from data_files import Server
 
 from tinygrad_edu.data import Chunks, DataError, TextWindows, Vocabulary, load_shakespeare, text
 
-SAMPLE = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
+SAMPLE = "Zounds! " * 200
 
 
 def put(folder, content):
@@ -84,10 +84,18 @@ def test_bad_input(call, message):
 def test_a_local_file_is_used(tmp_path):
     put(tmp_path, SAMPLE.encode())
     loaded = load_shakespeare(tmp_path)
-    assert (loaded.source, loaded.text) == ("local", SAMPLE)
+    assert (loaded.name, loaded.source, loaded.text) == ("own text", "local", SAMPLE)
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "the file is empty"), (b"\xff\xfe", "cannot be read as UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "a text of 0 characters is too short to learn from; at least 1000"),
+        (b"abc", "a text of 3 characters is too short"),
+        (text.FIRST_LINE.encode() * 30, "has 1,115,394 bytes, this file has 1,830: it was cut or changed"),
+        (b"\xff\xfe", "cannot be read as UTF-8"),
+    ],
+)
 def test_a_damaged_local_file_is_refused(tmp_path, content, message):
     put(tmp_path, content)
     with pytest.raises(DataError, match=message):
@@ -101,7 +109,8 @@ def test_a_download_is_checked_and_kept(tmp_path, monkeypatch):
             load_shakespeare(tmp_path, "real")
         monkeypatch.setattr(text, "SHA256", hashlib.sha256(SAMPLE.encode()).hexdigest())
         assert load_shakespeare(tmp_path, "real").source == "download"
-    assert load_shakespeare(tmp_path, "real").source == "local"
+    local = load_shakespeare(tmp_path, "real")
+    assert (local.name, local.source) == ("tiny Shakespeare", "local")
 
 
 def test_without_a_network_the_stand_in_is_our_own_source_code(tmp_path, monkeypatch, capsys):

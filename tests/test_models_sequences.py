@@ -100,7 +100,7 @@ def trained(in_folder, monkeypatch):
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 20)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 5)
     (in_folder / "shakespeare").mkdir()
-    text = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
+    text = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
     (in_folder / "shakespeare" / "input.txt").write_text(text)
     assert shakespeare_lstm.main([*QUIET, "--epochs", "2", "--out", "out"]) == 0
     return in_folder / "out"
@@ -156,7 +156,7 @@ def test_a_text_shorter_than_a_window(in_folder, capsys):
     (in_folder / "shakespeare").mkdir()
     (in_folder / "shakespeare" / "input.txt").write_text("Too short to learn from.")
     assert shakespeare_lstm.main(QUIET) == 2
-    assert "has no window of 30" in capsys.readouterr().err
+    assert "a text of 24 characters is too short to learn from" in capsys.readouterr().err
 
 
 def character_model():

@@ -40,7 +40,7 @@ class Series:
     Attributes
     ----------
     name : str
-        What it is, as a table should call it.
+        What it is, as a table should call it: "airline passengers", or "own series" for a user's file of other numbers.
     source : str
         "embedded" (in this package), or "local" (a file in the data directory).
     months : tuple of str
@@ -66,14 +66,30 @@ def load_airline(data_dir: str | Path | None = None) -> Series:
     Raises
     ------
     DataError
-        The data directory does not exist, or the file is damaged: who put a file there wants it used.
+        The data directory does not exist, or the file is damaged or was cut: who put a file there wants it used.
     """
-    path = data_directory(data_dir) / "airline" / FILE
-    if path.exists():
-        months, values = read_monthly_csv(path)
-        return Series("airline passengers", "local", months, values)
+    embedded = np.array(PASSENGERS, dtype=np.float64)
     months = tuple(f"{FIRST_YEAR + i // 12}-{i % 12 + 1:02}" for i in range(MONTHS))
-    return Series("airline passengers", "embedded", months, np.array(PASSENGERS, dtype=np.float64))
+    path = data_directory(data_dir) / "airline" / FILE
+    if not path.exists():
+        return Series("airline passengers", "embedded", months, embedded)
+    local_months, values = read_monthly_csv(path)
+    if np.array_equal(values, embedded) and local_months == months:
+        return Series("airline passengers", "local", months, values)
+    _refuse_a_cut(path, local_months, values)
+    return Series("own series", "local", local_months, values)
+
+
+def _refuse_a_cut(path: Path, months: tuple[str, ...], values: np.ndarray) -> None:
+    """DataError for the beginning of the real series: a download that broke off, also in the middle of a number."""
+    count = len(values)
+    if count > MONTHS or months[0] != f"{FIRST_YEAR}-01" or values[:-1].tolist() != [*PASSENGERS[: count - 1]]:
+        return
+    if str(PASSENGERS[count - 1]).startswith(f"{values[-1]:g}"):
+        raise DataError(
+            f"{path}: the series ends at {months[-1]} with {values[-1]:g}; the real one has {MONTHS} months, the last "
+            f"is 1960-12 with {PASSENGERS[-1]}. Fetch the file again, or remove it: the series comes with this package"
+        )
 
 
 def read_monthly_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray]:

@@ -4,6 +4,7 @@ The text is "tiny Shakespeare", some 40,000 lines of the plays that A. Karpathy 
 """
 
 import functools
+import hashlib
 import importlib.resources
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ SOURCES = ("auto", "real", "synthetic")
 FILE = "input.txt"
 MIRRORS = ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",)
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+FIRST_LINE, BYTES = "First Citizen:\nBefore we proceed any further, hear me speak.\n", 1_115_394
+SHORTEST = 1_000  # characters of a text of one's own; on less, there is nothing to learn
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Vocabulary:
 def load_shakespeare(data_dir: str | Path | None = None, source: str = "auto", *, progress: bool | None = None) -> Text:
     """Load tiny Shakespeare from a local file, from the network, or a stand-in: this package's own source code.
 
+    A local file with another text is taken as the user's own, and named so.
+
     Parameters
     ----------
     data_dir : str or Path, optional
@@ -83,7 +88,8 @@ def load_shakespeare(data_dir: str | Path | None = None, source: str = "auto", *
     Raises
     ------
     DataError
-        The data directory does not exist, the local file is damaged, or, for "real", the text cannot be had.
+        The data directory does not exist, the local file is damaged or was cut, or, for "real", the text cannot be
+        had.
     ValueError
         An unknown `source`.
     """
@@ -93,7 +99,8 @@ def load_shakespeare(data_dir: str | Path | None = None, source: str = "auto", *
         return own_source_code()
     folder = data_directory(data_dir) / "shakespeare"
     if (folder / FILE).exists():
-        return Text("tiny Shakespeare", "local", _read(folder / FILE))
+        text = _read(folder / FILE)
+        return Text("tiny Shakespeare" if _is_shakespeare(folder / FILE, text) else "own text", "local", text)
     try:
         path = download(FILE, MIRRORS, folder, functools.partial(check_hash, expected=SHA256), progress)
     except DataError as error:
@@ -124,9 +131,25 @@ def _read(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    if not text:
-        raise DataError(f"{path}: the file is empty; fetch it from {MIRRORS[0]}, or remove it")
+    if len(text) < SHORTEST:
+        raise DataError(
+            f"{path}: a text of {len(text)} characters is too short to learn from; at least {SHORTEST} are needed. "
+            f"Fetch it from {MIRRORS[0]}, or remove it"
+        )
     return text
+
+
+def _is_shakespeare(path: Path, text: str) -> bool:
+    """Whether a local file holds the text of the checksum; DataError for its beginning, a download that broke off."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() == SHA256:
+        return True
+    if text.startswith(FIRST_LINE) and len(content) != BYTES:
+        raise DataError(
+            f"{path}: tiny Shakespeare has {BYTES:,} bytes, this file has {len(content):,}: it was cut or changed. "
+            f"Fetch it again from {MIRRORS[0]}, or remove it"
+        )
+    return False
 
 
 class TextWindows:
