@@ -5,8 +5,8 @@ import pytest
 import reference
 
 from tinygrad_edu import Tensor, no_grad, ops, parallel
-from tinygrad_edu.ops import conv, conv_small
-from tinygrad_edu.ops.conv import col2im, im2col
+from tinygrad_edu.ops import conv, conv_small, windows
+from tinygrad_edu.ops.im2col import col2im, im2col
 from tinygrad_edu.ops.windows import find_windows
 
 RNG = np.random.default_rng(0)
@@ -148,7 +148,7 @@ def test_float32_stays_float32():
 
 def test_no_gradient_that_nobody_asked_for(monkeypatch):
     called = []
-    monkeypatch.setattr(conv, "_input_gradient", lambda *a: called.append("x"))
+    monkeypatch.setattr(conv, "input_gradient", lambda *a: called.append("x"))
     x, k, b = tensors((1, 4, 4, 1), (3, 3, 1, 2), (2,))
     x.requires_grad = False
     ops.conv2d(x, k, b).sum().backward()
@@ -175,7 +175,7 @@ def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride):
         return y.data, x.grad, k.grad, b.grad
 
     monkeypatch.setattr(parallel, "SMALLEST_PRODUCT", 5_000)
-    monkeypatch.setattr(conv, "CHUNK", 20_000)
+    monkeypatch.setattr(windows, "CHUNK", 20_000)
     parallel._workers()
     results = []
     for threads in (1, 2, 3):

@@ -22,11 +22,12 @@ from tinygrad_edu.ops.arithmetic import (
     where,
 )
 from tinygrad_edu.ops.conv import conv2d
+from tinygrad_edu.ops.conv_transpose import conv_transpose2d
 from tinygrad_edu.ops.dropout import dropout
 from tinygrad_edu.ops.embedding import embedding
 from tinygrad_edu.ops.loss import mse, softmax_cross_entropy
 from tinygrad_edu.ops.matmul import linear, matmul
-from tinygrad_edu.ops.normalization import batch_norm, layer_norm
+from tinygrad_edu.ops.normalization import batch_norm, layer_norm, rms_norm
 from tinygrad_edu.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d
 from tinygrad_edu.ops.recurrent import gru, lstm, simple_rnn
 from tinygrad_edu.ops.reduce import max, mean, min, sum, var
@@ -49,12 +50,12 @@ from tinygrad_edu.tensor import Tensor
 
 # fmt: off
 __all__ = [
-    "abs", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate", "conv2d", "div",
-    "dropout", "embedding", "exp", "expand_dims", "gelu", "getitem", "global_avg_pool2d", "gru", "layer_norm",
-    "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "lstm", "matmul", "max", "max_pool2d", "maximum", "mean",
-    "min", "minimum", "mse", "mul", "neg", "pad", "pow", "relu", "reshape", "sigmoid", "simple_rnn", "softmax",
-    "softmax_cross_entropy", "split", "sqrt", "squeeze", "stack", "sub", "sum", "swapaxes", "tanh", "to", "transpose",
-    "var", "where",
+    "abs", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate", "conv2d",
+    "conv_transpose2d", "div", "dropout", "embedding", "exp", "expand_dims", "gelu", "getitem", "global_avg_pool2d",
+    "gru", "layer_norm", "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "lstm", "matmul", "max",
+    "max_pool2d", "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "pad", "pow", "relu", "reshape", "rms_norm",
+    "sigmoid", "simple_rnn", "softmax", "softmax_cross_entropy", "split", "sqrt", "squeeze", "stack", "sub", "sum",
+    "swapaxes", "tanh", "to", "transpose", "var", "where",
 ]
 # fmt: on
 
