@@ -19,25 +19,25 @@ def conv_transpose2d(
     dilation: Pair = 1,
     output_size: Pair | None = None,
 ) -> Tensor:
-    """Y = what `conv2d` with this kernel sends back to its input when X is the gradient of its output, plus b.
+    """Y = what `conv2d` would send back to its image if X were the gradient of its output; plus b.
 
-    Shapes: X (N, H, W, C), K (KH, KW, O, C), b (O,), Y (N, OH, OW, O); G = dL/dY. So K is the very kernel, of that
-    layout, with which `conv2d` leads the other way, from O channels to C. (Keras' layout for this layer, too.)
+    Shapes: X (N, H, W, C), K (KH, KW, O, C), b (O,), Y (N, OH, OW, O); G = dL/dY. K is the kernel, in the very layout,
+    with which `conv2d` leads the other way, from Y's O channels to X's C. (Keras lays it out so, too.)
 
-    `conv2d` without a bias is linear in its image. With all pixels in one long vector, it is a product with a matrix A
-    that is made of K's numbers and of zeros, and takes every image of Y's shape to one of X's shape. There,
-    z = A y, and by the chain rule dL/dy = A^T dL/dz. That A^T, applied to a layer's input x, is this operation:
-
-    y = A^T x + b   so   dL/dx = A g:      `conv2d` of G,
-                         dL/dK             as for `conv2d`, with the parts exchanged: g . (A^T x) = (A g) . x, and the
-                                           right hand side is what `conv2d` makes of the image G, under the gradient X,
-                         dL/db[o] = sum over n,oh,ow of G[n,oh,ow,o].
-
-    Pixel by pixel, every X[n,h,w,c] puts K[:,:,:,c] onto Y, multiplied, at steps of the stride; overlaps add up:
+    Pixel by pixel, every number X[n,h,w,c] puts its multiple of K[:,:,:,c] onto Y, in steps of the stride (sh, sw).
+    Where these overlap they add up; what falls on the padding around Y is cut off:
 
     Y[n, h*sh + kh*dh - top, w*sw + kw*dw - left, o]  +=  X[n,h,w,c] K[kh,kw,o,c].
 
-    (It is often called a deconvolution. It is no inverse: only the shapes are those from before.)
+    Without its bias, `conv2d` is linear in its image: for images as long vectors, z = A y with a matrix A that holds
+    K's numbers and zeros. By the chain rule dL/dy = A^T dL/dz. The operation here is that A^T, applied to a layer's
+    input, y = A^T x + b. So its gradients are `conv2d` and a gradient of `conv2d`:
+
+    dL/dx = A g             `conv2d` of the image G
+    dL/dK                   the gradient of `conv2d` for the image G under the gradient X, since g . (A^T x) = (A g) . x
+    dL/db[o]                sum over n,oh,ow of G[n,oh,ow,o]
+
+    (Dumoulin and Visin 2016. It is also called a deconvolution, but it is no inverse: only the shapes come back.)
 
     Parameters
     ----------
@@ -45,11 +45,12 @@ def conv_transpose2d(
     kernel : Tensor (KH, KW, O, C)
     bias : Tensor (O,), optional
     stride, padding, dilation
-        Those of the `conv2d` that leads back from Y to X. Padding is what is cut off Y here.
+        Those of the `conv2d` that leads from Y to X.
     output_size : int or (int, int), optional
         (OH, OW). With a stride above 1, `conv2d` takes images of several sizes to the size of X, so there is a choice.
-        By default "same" gives OH = H*sh, all other padding OH = (H-1)*sh + (KH-1)*dh + 1 - top - bottom: for
-        "valid" and no dilation (H-1)*sh + KH, just what X reaches.
+        By default "same" gives OH = H*sh, the largest of them, and all other padding the smallest: OH = (H-1)*sh +
+        (KH-1)*dh + 1 - top - bottom; without padding and dilation (H-1)*sh + KH. (PyTorch's output_padding is what OH
+        has more.)
 
     Raises
     ------
@@ -126,6 +127,7 @@ def _windows_back(
     if min(OH, OW) < 1 or not (least[0] <= OH <= most[0] and least[1] <= OW <= most[1]):
         raise ValueError(
             f"{op}: there is no output of {(OH, OW)} pixels: with a window {(KH, KW)}, stride {(sh, sw)}, dilation "
-            f"{(dh, dw)} and padding {padding!r}, conv2d leads to {(H, W)} from {least} to {most} pixels only"
+            f"{(dh, dw)} and padding {padding!r}, conv2d leads to {(H, W)} from {least} to {most} pixels only; take "
+            "another output_size or less padding"
         )
     return find_windows(op, (N, OH, OW, O), (KH, KW), stride, padding, dilation)

@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module
@@ -53,7 +54,7 @@ class Windows:
         (top, bottom), (left, right) = self.padding
         return N, top + H + bottom, left + W + right, C
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, int]:
         """(OH, OW): how many windows fit below and beside each other. A leftover at the edge belongs to none."""
         (_, H, W, _), (EH, EW), (sh, sw) = self.padded_shape, self.extent, self.stride
