@@ -5,8 +5,8 @@ import pytest
 import reference
 
 from tinygrad_edu import Tensor, no_grad, ops, parallel
-from tinygrad_edu.ops import conv, conv_small
-from tinygrad_edu.ops.conv import col2im, im2col
+from tinygrad_edu.ops import conv, conv_small, windows
+from tinygrad_edu.ops.im2col import col2im, im2col
 from tinygrad_edu.ops.windows import find_windows
 
 RNG = np.random.default_rng(0)
@@ -23,6 +23,21 @@ FORMS = [  # input, kernel, stride, padding
     ((2, 3, 3, 2), (2, 3, 2, 2), (1, 2), ((2, 0), (0, 1))),
     ((1, 2, 2, 1), (4, 4, 1, 1), (1, 1), 1),
     ((1, 1, 2, 1), (2, 3, 1, 1), (2, 1), 4),  # windows and whole rows of windows that see padding alone
+]
+SPREAD = [  # input, kernel, stride, padding, dilation, groups
+    ((2, 5, 6, 2), (3, 3, 2, 3), (1, 1), "same", (2, 2), 1),
+    ((1, 7, 8, 2), (3, 2, 2, 2), (1, 1), "valid", (2, 3), 1),
+    ((1, 7, 6, 1), (2, 3, 1, 2), (2, 1), "same", (3, 2), 1),
+    ((1, 6, 7, 2), (2, 3, 2, 1), (3, 2), ((2, 0), (1, 3)), (1, 2), 1),
+    ((1, 3, 3, 1), (3, 3, 1, 1), (1, 1), 3, (3, 4), 1),  # most positions see padding alone
+    ((1, 2, 2, 1), (2, 2, 1, 1), (1, 1), 4, (2, 2), 1),  # more padding than the spread kernel
+    ((2, 4, 5, 4), (3, 3, 2, 6), (1, 1), "same", (1, 1), 2),
+    ((1, 5, 4, 6), (2, 3, 2, 3), (2, 1), "valid", (1, 1), 3),
+    ((2, 5, 5, 4), (2, 2, 2, 4), (2, 3), 2, (2, 1), 2),
+    ((2, 4, 5, 3), (3, 3, 1, 3), (1, 1), "same", (1, 1), 3),  # depthwise
+    ((2, 4, 5, 3), (3, 2, 1, 6), (1, 2), "valid", (1, 1), 3),  # two kernels for every channel
+    ((1, 6, 5, 2), (3, 3, 1, 4), (2, 1), "same", (2, 2), 2),
+    ((1, 3, 3, 2), (2, 2, 1, 2), (1, 1), 3, (1, 2), 2),
 ]
 
 
@@ -51,22 +66,24 @@ def test_the_drawn_example():
 
 def test_the_index_formula():
     X = RNG.normal(size=(2, 5, 6, 3))
-    (KH, KW), (sh, sw), C = (2, 3), (2, 1), 3
-    columns = im2col(X, (KH, KW), (sh, sw))
-    OH, OW = 2, 4
+    (KH, KW), (sh, sw), (dh, dw), C = (2, 3), (2, 1), (1, 2), 3
+    columns = im2col(X, (KH, KW), (sh, sw), dilation=(dh, dw))
+    OH, OW = 2, 2
     assert columns.shape == (2 * OH * OW, KH * KW * C)
     for n, oh, ow, kh, kw, c in np.ndindex(2, OH, OW, KH, KW, C):
         value = columns[(n * OH + oh) * OW + ow, (kh * KW + kw) * C + c]
-        assert value == X[n, oh * sh + kh, ow * sw + kw, c]
+        assert value == X[n, oh * sh + kh * dh, ow * sw + kw * dw, c]
 
 
-@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), FORMS)
-def test_col2im_is_the_transpose_of_im2col(shape, kernel, stride, padding):
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "dilation"), [(*form, (1, 1)) for form in FORMS] + [s[:5] for s in SPREAD]
+)
+def test_col2im_is_the_transpose_of_im2col(shape, kernel, stride, padding, dilation):
     """<im2col(X), D> = <X, col2im(D)> for all X and D: that is what a transpose is."""
     X = RNG.normal(size=shape)
-    columns = im2col(X, kernel[:2], stride, padding)
+    columns = im2col(X, kernel[:2], stride, padding, dilation)
     D = RNG.normal(size=columns.shape)
-    back = col2im(D, shape, kernel[:2], stride, padding)
+    back = col2im(D, shape, kernel[:2], stride, padding, dilation)
     assert back.shape == shape
     assert np.vdot(columns, D) == pytest.approx(np.vdot(X, back), rel=1e-12)
 
@@ -86,16 +103,48 @@ def test_col2im_refuses_columns_of_another_shape():
 
 
 @pytest.mark.parametrize("by", ["columns", "positions"])
-@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), FORMS)
-def test_against_six_loops(shape, kernel, stride, padding, by, monkeypatch):
+@pytest.mark.parametrize("arguments", [(*form, (1, 1), 1) for form in FORMS] + SPREAD)
+def test_against_six_loops(arguments, by, monkeypatch):
     monkeypatch.setattr(conv_small, "REAL_SHARE", {"columns": 0, "positions": 2}[by])
+    shape, kernel, *options = arguments
     x, k, b = tensors(shape, kernel, kernel[-1:])
-    y = ops.conv2d(x, k, b, stride, padding)
-    np.testing.assert_allclose(y.data, reference.conv2d(x.data, k.data, b.data, stride, padding), rtol=0, atol=1e-12)
+    y = ops.conv2d(x, k, b, *options)
+    np.testing.assert_allclose(y.data, reference.conv2d(x.data, k.data, b.data, *options), rtol=0, atol=1e-12)
     G = RNG.normal(size=y.shape)
     y.backward(G)
-    for tensor, expected in zip((x, k, b), reference.conv2d_gradients(G, x.data, k.data, stride, padding)):
+    for tensor, expected in zip((x, k, b), reference.conv2d_gradients(G, x.data, k.data, *options)):
         np.testing.assert_allclose(tensor.grad, expected, rtol=0, atol=1e-12)
+
+
+def test_groups_are_convolutions_side_by_side():
+    """Group j: channels 2j and 2j + 1, outputs 3j to 3j + 2."""
+    x, k, b = tensors((2, 5, 5, 4), (3, 3, 2, 6), (6,))
+    y = ops.conv2d(x, k, b, groups=2).data
+    for j in (0, 1):
+        alone = ops.conv2d(x[..., 2 * j : 2 * j + 2], k[..., 3 * j : 3 * j + 3], b[3 * j : 3 * j + 3]).data
+        np.testing.assert_allclose(y[..., 3 * j : 3 * j + 3], alone, atol=1e-14)
+
+
+def test_a_dilated_kernel_is_one_with_zeros_in_between():
+    x, k = tensors((2, 9, 8, 2), (3, 2, 2, 3))
+    wide = np.zeros((5, 4, 2, 3))
+    wide[::2, ::3] = k.data
+    for padding in ("same", "valid", 2):
+        dilated = ops.conv2d(x, k, stride=(1, 2), padding=padding, dilation=(2, 3)).data
+        np.testing.assert_allclose(
+            dilated, ops.conv2d(x, Tensor(wide), stride=(1, 2), padding=padding).data, atol=1e-13
+        )
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_groups_without_a_bias_and_only_the_gradients_asked_for(groups):
+    x, k = tensors((1, 4, 4, 4), (3, 3, 4 // groups, 4))
+    x.requires_grad = False
+    ops.conv2d(x, k, groups=groups).sum().backward()
+    assert x.grad is None
+    np.testing.assert_allclose(
+        k.grad, reference.conv2d_gradients(np.ones((1, 4, 4, 4)), x.data, k.data, (1, 1), "same", groups=groups)[1]
+    )
 
 
 def test_the_two_ways_to_the_input_gradient_agree():
@@ -148,7 +197,7 @@ def test_float32_stays_float32():
 
 def test_no_gradient_that_nobody_asked_for(monkeypatch):
     called = []
-    monkeypatch.setattr(conv, "_input_gradient", lambda *a: called.append("x"))
+    monkeypatch.setattr(conv, "input_gradient", lambda *a: called.append("x"))
     x, k, b = tensors((1, 4, 4, 1), (3, 3, 1, 2), (2,))
     x.requires_grad = False
     ops.conv2d(x, k, b).sum().backward()
@@ -162,20 +211,25 @@ def test_no_history_in_evaluation():
         assert not ops.conv2d(x, k).requires_grad
 
 
-@pytest.mark.parametrize(("image", "stride"), [(9, 1), (9, 2), (3, 1)])
-def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride):
+@pytest.mark.parametrize(
+    ("image", "stride", "groups", "operation"),
+    [(9, 1, 1, "conv2d"), (9, 2, 1, "conv2d"), (3, 1, 1, "conv2d"), (9, 2, 6, "conv2d"), (5, 2, 1, "conv_transpose2d")],
+)
+def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride, groups, operation):
     """A part is the same part with one thread as with two, so the sums are taken in the same order."""
-    x, k, b = tensors((40, image, image, 6), (3, 3, 6, 8), (8,), dtype=np.float32)
+    kernel = (3, 3, 12, 6) if operation == "conv_transpose2d" else (3, 3, 6 // groups, 12)
+    x, k, b = tensors((40, image, image, 6), kernel, (12,), dtype=np.float32)
+    options = {"groups": groups} if groups > 1 else {}
 
     def run():
         for tensor in (x, k, b):
             tensor.grad = None
-        y = ops.conv2d(x, k, b, stride)
+        y = getattr(ops, operation)(x, k, b, stride, **options)
         y.backward(np.cos(np.arange(y.data.size, dtype=np.float32)).reshape(y.shape))
         return y.data, x.grad, k.grad, b.grad
 
     monkeypatch.setattr(parallel, "SMALLEST_PRODUCT", 5_000)
-    monkeypatch.setattr(conv, "CHUNK", 20_000)
+    monkeypatch.setattr(windows, "CHUNK", 20_000)
     parallel._workers()
     results = []
     for threads in (1, 2, 3):
@@ -199,6 +253,7 @@ def zeros(*shape, dtype=np.float32):
 
 
 IMAGE, KERNEL = zeros(1, 4, 4, 1), zeros(3, 3, 1, 1)
+SIX, NINE, TWO = zeros(1, 4, 4, 6), zeros(1, 4, 4, 9), {"groups": 2}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +279,25 @@ IMAGE, KERNEL = zeros(1, 4, 4, 1), zeros(3, 3, 1, 1)
         (r"expected a kernel of shape \(KH, KW, C, O\), got \(3, 3, 1\)", IMAGE, zeros(3, 3, 1), {}),
         (r"expected a bias of shape \(1,\) .* got \(3,\)", IMAGE, KERNEL, {"bias": zeros(3)}),
         ("none of them 0", zeros(0, 4, 4, 1), KERNEL, {}),
+        ("dilation must be a whole number >= 1 .* got 0", IMAGE, KERNEL, {"dilation": 0}),
+        (r"dilation must be a whole number >= 1 .* got \(1, True\)", IMAGE, KERNEL, {"dilation": (1, True)}),
+        (
+            r"window \(3, 3\), spread over \(3, 5\) by its dilation \(1, 2\), is larger than the padded image \(4, 4\)",
+            IMAGE,
+            KERNEL,
+            {"dilation": (1, 2), "padding": "valid"},
+        ),
+        (r"groups must divide the input's 6 channels and the kernel's 9 outputs.*got 2", SIX, zeros(3, 3, 3, 9), TWO),
+        (r"groups must divide the input's 9 channels and the kernel's 6 outputs.*got 2", NINE, zeros(3, 3, 4, 6), TWO),
+        ("groups must divide .*got 0", SIX, zeros(3, 3, 6, 6), {"groups": 0}),
+        (r"groups must divide .*got 2\.0", SIX, zeros(3, 3, 3, 6), {"groups": 2.0}),
+        (
+            r"input has 6 channels in 2 groups, so 3 in each, but the kernel expects 6 \(input .*C/groups",
+            SIX,
+            zeros(3, 3, 6, 6),
+            TWO,
+        ),
+        (r"expected a bias of shape \(6,\) .* got \(3,\)", SIX, zeros(3, 3, 3, 6), {**TWO, "bias": zeros(3)}),
     ],
 )
 def test_bad_input(message, x, kernel, options):
@@ -236,3 +310,5 @@ def test_wrong_dtypes():
         ops.conv2d(zeros(1, 4, 4, 1, dtype=np.uint8), KERNEL)
     with pytest.raises(TypeError, match=r"^conv2d: operands of different dtypes, float64 and float32"):
         ops.conv2d(zeros(1, 4, 4, 1, dtype=np.float64), KERNEL)
+    with pytest.raises(TypeError, match=r"^conv2d: expected a Tensor, got ndarray; wrap it"):
+        ops.conv2d(IMAGE.data, KERNEL)

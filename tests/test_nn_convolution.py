@@ -25,11 +25,49 @@ def test_conv2d_is_glorot_uniform_and_starts_without_bias():
     assert nn.Conv2d(3, 4, bias=False).bias is None
 
 
+@pytest.mark.parametrize(("inputs", "outputs", "groups"), [(6, 9, 3), (4, 4, 4), (4, 8, 4)])
+def test_conv2d_in_groups_and_dilated(inputs, outputs, groups):
+    layer = nn.Conv2d(inputs, outputs, 3, 2, "valid", dilation=(1, 2), groups=groups)
+    assert layer.weight.shape == (3, 3, inputs // groups, outputs)
+    x = images(2, 7, 9, inputs)
+    expected = ops.conv2d(x, layer.weight, layer.bias, 2, "valid", (1, 2), groups)
+    np.testing.assert_array_equal(layer(x).data, expected.data)
+
+
+def test_every_group_of_a_convolution_starts_as_a_convolution_of_its_own():
+    """One output sums over 9 * 32 numbers, one input reaches 9 * 64 outputs: of its group."""
+    weight = nn.Conv2d(128, 256, 3, groups=4, rng=np.random.default_rng(0)).weight.data
+    limit = math.sqrt(6 / (9 * 32 + 9 * 64))
+    assert 0.99 * limit < np.abs(weight).max() <= limit
+    assert np.unique(weight).size > 0.95 * weight.size  # no group repeats another
+    depthwise = nn.Conv2d(512, 512, 3, groups=512, rng=np.random.default_rng(0)).weight.data
+    limit = math.sqrt(6 / (9 + 9))
+    assert 0.99 * limit < np.abs(depthwise).max() <= limit
+
+
+def test_conv_transpose2d_goes_the_way_of_conv2d_back():
+    layer = nn.ConvTranspose2d(48, 128, (3, 5), stride=2, rng=np.random.default_rng(0))
+    assert layer.weight.shape == nn.Conv2d(128, 48, (3, 5)).weight.shape == (3, 5, 128, 48)
+    limit = math.sqrt(6 / (15 * 48 + 15 * 128))
+    assert 0.99 * limit < np.abs(layer.weight.data).max() <= limit
+    assert not layer.bias.data.any()
+    x = images(2, 4, 5, 48)
+    assert layer(x).shape == (2, 8, 10, 128)
+    np.testing.assert_array_equal(layer(x).data, ops.conv_transpose2d(x, layer.weight, layer.bias, 2).data)
+    layer = nn.ConvTranspose2d(48, 3, 3, 2, 1, (1, 2), output_size=(8, 12), bias=False)
+    assert layer.bias is None
+    assert layer(x).shape == (2, 8, 12, 3)
+
+
 def test_pooling_and_flatten_shapes():
     x = images(2, 6, 6, 3)
     assert nn.MaxPool2d(2)(x).shape == (2, 3, 3, 3)
     assert nn.MaxPool2d(3, stride=2, padding="same")(x).shape == (2, 3, 3, 3)
     assert nn.AvgPool2d(3)(x).shape == (2, 2, 2, 3)
+    for layer, op in ((nn.MaxPool2d, ops.max_pool2d), (nn.AvgPool2d, ops.avg_pool2d)):
+        y = layer(2, 3, 1, dilation=2, ceil_mode=True)(x)
+        assert y.shape == (2, 3, 3, 3)
+        np.testing.assert_array_equal(y.data, op(x, 2, 3, 1, 2, True).data)
     assert nn.GlobalAvgPool2d()(x).shape == (2, 3)
     assert nn.Flatten()(x).shape == (2, 108)
 
@@ -61,6 +99,15 @@ def test_layer_norm():
     np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-6)
 
 
+def test_rms_norm():
+    layer = nn.RMSNorm(4)
+    y = layer(images(5, 3, 4)).data
+    np.testing.assert_allclose((y * y).mean(axis=-1), 1, atol=1e-4)
+    assert [name for name, _ in layer.named_parameters()] == ["gamma"]
+    x = images(5, 4)
+    np.testing.assert_array_equal(nn.RMSNorm(4, eps=1.0)(x).data, ops.rms_norm(x, layer.gamma, eps=1.0).data)
+
+
 def test_residual_adds_its_input():
     x = images(2, 4, 4, 3)
     body = nn.Conv2d(3, 3)
@@ -86,6 +133,11 @@ def test_residual_shapes_must_agree():
         (lambda: nn.BatchNorm(0), "BatchNorm: channels must be"),
         (lambda: nn.BatchNorm(3, momentum=1), "0 <= momentum < 1"),
         (lambda: nn.LayerNorm(0), "LayerNorm: channels must be"),
+        (lambda: nn.RMSNorm(0), "RMSNorm: channels must be"),
+        (lambda: nn.Conv2d(4, 6, groups=4), "Conv2d: groups must divide inputs and outputs; got 4 for 4 and 6"),
+        (lambda: nn.Conv2d(4, 6, groups=0), "Conv2d: groups must be a whole number >= 1, got 0"),
+        (lambda: nn.Conv2d(3, 4, 3, 1, "same", False)(images(1, 4, 4, 3)), "dilation must be .* got False"),
+        (lambda: nn.ConvTranspose2d(3, 0), "ConvTranspose2d: outputs must be a whole number >= 1, got 0"),
     ],
 )
 def test_bad_input(make, message):

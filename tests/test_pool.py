@@ -6,6 +6,7 @@ import reference
 
 from tinygrad_edu import Tensor, ops
 from tinygrad_edu.ops import pool
+from tinygrad_edu.ops.windows import find_windows
 
 RNG = np.random.default_rng(1)
 FORMS = [  # input, size, stride, padding
@@ -18,18 +19,33 @@ FORMS = [  # input, size, stride, padding
     ((2, 5, 5, 2), (3, 3), (2, 2), 1),
     ((1, 4, 4, 1), (2, 3), (1, 1), ((1, 0), (0, 2))),
     ((1, 1, 1, 1), (3, 3), (3, 3), "same"),
+    # and dilation
+    ((2, 6, 7, 2), (2, 3), (2, 1), "valid", (2, 3)),
+    ((1, 6, 5, 2), (3, 3), (2, 2), "same", (2, 1)),
+    ((1, 7, 7, 1), (2, 2), (2, 2), "valid", (2, 2)),  # interlaced: spread over 3, every pixel in one window at most
+    ((1, 7, 7, 1), (2, 2), (1, 1), 1, (3, 2)),
+    # and ceil_mode
+    ((2, 7, 8, 2), (3, 3), (3, 3), "valid", (1, 1), True),  # leftovers of 1 and of 2
+    ((1, 6, 6, 1), (2, 2), (2, 2), "valid", (1, 1), True),  # none
+    ((1, 5, 6, 2), (2, 3), (3, 2), 1, (1, 1), True),
+    ((1, 7, 5, 2), (1, 2), (3, 3), "valid", (1, 1), True),  # gaps, the last of which reaches the end: no window more
+    ((1, 4, 4, 1), (2, 2), (2, 2), ((0, 2), (0, 1)), (1, 1), True),  # padding that a last window would begin in
+    ((1, 2, 3, 1), (3, 4), (2, 2), "valid", (1, 1), True),  # larger than the image
+    ((1, 8, 7, 2), (2, 3), (2, 3), 1, (3, 2), True),
+    ((1, 5, 5, 1), (3, 3), (2, 2), "same", (1, 1), True),
 ]
 
 
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
-@pytest.mark.parametrize(("shape", "size", "stride", "padding"), FORMS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("values", ["any", "ties", "negative"])
-def test_against_plain_loops(name, shape, size, stride, padding, values):
+def test_against_plain_loops(name, form, values):
+    shape, *options = form
     X = RNG.normal(size=shape)
     X = {"any": X, "ties": np.round(X), "negative": -1 - np.abs(X)}[values]
     x = Tensor(X, requires_grad=True)
-    y = getattr(ops, name)(x, size, stride, padding)
-    expected, gradient = getattr(reference, name)(X, size, stride, padding)
+    y = getattr(ops, name)(x, *options)
+    expected, gradient = getattr(reference, name)(X, *options)
     np.testing.assert_allclose(y.data, expected, rtol=0, atol=1e-14)
     G = RNG.normal(size=y.shape)
     y.backward(G)
@@ -47,6 +63,40 @@ def test_the_first_of_equal_maxima_takes_the_gradient():
     ops.max_pool2d(x, 2).sum().backward()
     expected = [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
     np.testing.assert_array_equal(x.grad[0, :, :, 0], expected)
+
+
+def test_ceil_mode_gives_leftover_pixels_a_window_of_their_own():
+    x = Tensor(np.arange(1.0, 26).reshape(1, 5, 5, 1), requires_grad=True)
+    largest, mean = ops.max_pool2d(x, 2, ceil_mode=True), ops.avg_pool2d(x, 2, ceil_mode=True)
+    np.testing.assert_array_equal(largest.data[0, :, :, 0], [[7, 9, 10], [17, 19, 20], [22, 24, 25]])
+    # The mean of 5 and 10, of 21 and 22, of 25 alone: what lies behind the edge is not counted.
+    np.testing.assert_array_equal(mean.data[0, :, :, 0], [[4, 6, 7.5], [14, 16, 17.5], [21.5, 23.5, 25]])
+    mean.sum().backward()
+    expected = np.full((5, 5), 0.25)
+    expected[4, :4] = expected[:4, 4] = 0.5
+    expected[4, 4] = 1
+    np.testing.assert_array_equal(x.grad[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("length", "size", "stride", "padding", "dilation", "out"),
+    [
+        (5, 2, 2, 0, 1, 3),
+        (6, 2, 2, 0, 1, 3),
+        (5, 3, 2, 0, 1, 2),
+        (7, 1, 3, 0, 1, 3),
+        (5, 1, 3, 0, 1, 2),  # a third would begin at 6
+        (2, 3, 2, 0, 1, 1),  # larger than the image, but it begins there
+        (4, 2, 2, 1, 1, 3),
+        (4, 2, 3, 1, 1, 2),
+        (5, 2, 5, 1, 1, 2),
+        (6, 3, 4, 0, 2, 2),
+    ],
+)
+def test_how_many_windows_ceil_mode_gives(length, size, stride, padding, dilation, out):
+    """Counted on paper: as many as it takes to reach the end, but none that begins in the padding after the image."""
+    windows = find_windows("", (1, length, length, 1), size, stride, padding, dilation, ceil_mode=True)
+    assert windows.out == (out, out)
 
 
 def test_padding_never_wins():
@@ -95,6 +145,12 @@ IMAGE = Tensor(np.zeros((1, 4, 4, 1), np.float32))
         ((IMAGE, 5), r"window \(5, 5\) is larger than the padded image \(4, 4\)"),
         ((IMAGE, 2, 2, 2), "nothing but padding; take less padding"),
         ((IMAGE, 2, 2, ((0, 2), (0, 0))), "nothing but padding"),
+        ((IMAGE, 2, 1, "valid", 0), "dilation must be a whole number >= 1"),
+        ((IMAGE, 3, 1, "valid", 2), r"\(3, 3\), spread over \(5, 5\) .* larger than the padded image \(4, 4\)"),
+        ((IMAGE, 7, 2, "valid", 1, True), r"window \(7, 7\) is larger than the padded image \(4, 4\)"),
+        # Its pixels lie left and right of the image's only column.
+        ((IMAGE[:, :, :1], (1, 2), 1, ((0, 0), (1, 1)), 2), r"dilation \(2, 2\) .*nothing but padding"),
+        ((IMAGE, 2, 2, ((2, 0), (0, 0)), 1, True), "nothing but padding"),
         ((IMAGE, 2, 2, "full"), "padding must be 'same', 'valid'"),
         (
             (Tensor(np.zeros((4, 4), np.float32)), 2),

@@ -1,11 +1,19 @@
 """Building blocks of networks: parameters, modules, layers, initialisers."""
 
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.convolution import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, MaxPool2d, Residual
+from tinygrad_edu.nn.convolution import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    GlobalAvgPool2d,
+    MaxPool2d,
+    Residual,
+)
 from tinygrad_edu.nn.init import manual_seed
 from tinygrad_edu.nn.layers import GELU, Dropout, Linear, ReLU, Sequential, Sigmoid, Tanh
 from tinygrad_edu.nn.module import Module, Parameter
-from tinygrad_edu.nn.normalization import BatchNorm, LayerNorm
+from tinygrad_edu.nn.normalization import BatchNorm, LayerNorm, RMSNorm
 from tinygrad_edu.nn.recurrent import GRU, LSTM, Embedding, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, detach, unroll
 
 __all__ = [
@@ -15,6 +23,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm",
     "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -26,6 +35,7 @@ __all__ = [
     "MaxPool2d",
     "Module",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "Sequential",

@@ -23,7 +23,7 @@ class Conv2d(Module):
         Channels C and O: X is (N, H, W, C), Y is (N, OH, OW, O).
     size : int or (int, int)
         Rows and columns of a kernel.
-    stride, padding
+    stride, padding, dilation, groups
         As in `ops.conv2d`.
     bias : bool
         Whether to add b. Before a batch normalisation it has no effect.
@@ -32,7 +32,7 @@ class Conv2d(Module):
 
     Attributes
     ----------
-    weight : Parameter (KH, KW, C, O), Glorot-uniform
+    weight : Parameter (KH, KW, C/groups, O), Glorot-uniform in every group
     bias : Parameter (O,), zeros; or None
     """
 
@@ -43,38 +43,110 @@ class Conv2d(Module):
         size: Pair = 3,
         stride: Pair = 1,
         padding: Padding = "same",
+        dilation: Pair = 1,
+        groups: int = 1,
         bias: bool = True,
         rng: np.random.Generator | None = None,
     ) -> None:
         KH, KW = size if isinstance(size, tuple) else (size, size)
-        check_positive("Conv2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW)
-        self.weight = Parameter(init.glorot_uniform((KH, KW, inputs, outputs), rng))
+        check_positive("Conv2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW, groups=groups)
+        if inputs % groups or outputs % groups:
+            raise ValueError(f"Conv2d: groups must divide inputs and outputs; got {groups} for {inputs} and {outputs}")
+        # One output sums over a group's inputs, and one input reaches a group's outputs: these are the kernel's fans.
+        of_a_group = KH, KW, inputs // groups, outputs // groups
+        kernels = [init.glorot_uniform(of_a_group, rng) for _ in range(groups)]
+        self.weight = Parameter(np.concatenate(kernels, axis=3))
         self.bias = Parameter(init.zeros((outputs,))) if bias else None
         self.stride = stride
         self.padding = padding
+        self.dilation = dilation
+        self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class ConvTranspose2d(Module):
+    """From a small map to a large one: the way back through a convolution's shapes. See `ops.conv_transpose2d`.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels C and O: X is (N, H, W, C), Y is (N, OH, OW, O); with stride s and "same", OH = s*H.
+    size : int or (int, int)
+        Rows and columns of a kernel.
+    stride, padding, dilation, output_size
+        As in `ops.conv_transpose2d`.
+    bias, rng
+        As in `Conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter (KH, KW, O, C), Glorot-uniform
+    bias : Parameter (O,), zeros; or None
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: Pair = 3,
+        stride: Pair = 1,
+        padding: Padding = "same",
+        dilation: Pair = 1,
+        output_size: Pair | None = None,
+        bias: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        KH, KW = size if isinstance(size, tuple) else (size, size)
+        check_positive("ConvTranspose2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW)
+        self.weight = Parameter(init.glorot_uniform((KH, KW, outputs, inputs), rng))
+        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.output_size = output_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.output_size
+        )
 
 
 class MaxPool2d(Module):
-    """The largest pixel of every window. See `ops.max_pool2d`."""
+    """The largest pixel of every window. Arguments as in `ops.max_pool2d`."""
 
-    def __init__(self, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> None:
+    def __init__(
+        self,
+        size: Pair,
+        stride: Pair | None = None,
+        padding: Padding = "valid",
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
         self.size, self.stride, self.padding = size, stride, padding
+        self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.max_pool2d(x, self.size, self.stride, self.padding)
+        return ops.max_pool2d(x, self.size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
 class AvgPool2d(Module):
-    """The mean pixel of every window. See `ops.avg_pool2d`."""
+    """The mean pixel of every window. Arguments as in `ops.avg_pool2d`."""
 
-    def __init__(self, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> None:
+    def __init__(
+        self,
+        size: Pair,
+        stride: Pair | None = None,
+        padding: Padding = "valid",
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
         self.size, self.stride, self.padding = size, stride, padding
+        self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.avg_pool2d(x, self.size, self.stride, self.padding)
+        return ops.avg_pool2d(x, self.size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
 class GlobalAvgPool2d(Module):

@@ -43,7 +43,7 @@ class BatchNorm(Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        running = self.running_mean.data, self.running_var.data
+        running = self.running_mean, self.running_var
         return ops.batch_norm(x, self.gamma, self.beta, *running, self.training, self.momentum, self.eps)
 
 
@@ -58,3 +58,15 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.layer_norm(x, self.gamma, self.beta, self.eps)
+
+
+class RMSNorm(Module):
+    """Every item to a mean square of 1 over its channels, then gamma * x^. See `ops.rms_norm`."""
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        check_positive("RMSNorm", channels=channels)
+        self.gamma = Parameter(np.ones(channels, np.float32))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.rms_norm(x, self.gamma, self.eps)

@@ -38,13 +38,14 @@ from tinygrad_edu.ops.arithmetic import (
     where,
 )
 from tinygrad_edu.ops.conv import conv2d
+from tinygrad_edu.ops.conv_transpose import conv_transpose2d
 from tinygrad_edu.ops.cross_entropy import binary_cross_entropy_with_logits, softmax_cross_entropy
 from tinygrad_edu.ops.dropout import dropout
 from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.embedding import embedding
 from tinygrad_edu.ops.loss import mse
 from tinygrad_edu.ops.matmul import linear, matmul
-from tinygrad_edu.ops.normalization import batch_norm, layer_norm
+from tinygrad_edu.ops.normalization import batch_norm, layer_norm, rms_norm
 from tinygrad_edu.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d
 from tinygrad_edu.ops.recurrent import gru, lstm, simple_rnn
 from tinygrad_edu.ops.reduce import cumsum, max, mean, min, sum, var
@@ -69,12 +70,12 @@ from tinygrad_edu.tensor import Tensor
 # fmt: off
 __all__ = [
     "abs", "add", "astype", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "broadcast_to", "clip",
-    "concatenate", "conv2d", "cos", "cumsum", "div", "dropout", "einsum", "elu", "embedding", "exp", "expand_dims",
-    "flatten", "gelu", "getitem", "global_avg_pool2d", "gru", "layer_norm", "leaky_relu", "linear", "log", "log1p",
-    "log_softmax", "logsumexp", "lstm", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mse",
-    "mul", "neg", "pad", "pow", "relu", "reshape", "sigmoid", "silu", "simple_rnn", "sin", "softmax",
-    "softmax_cross_entropy", "softplus", "split", "sqrt", "squeeze", "stack", "sub", "sum", "swapaxes", "tanh", "to",
-    "transpose", "var", "where",
+    "concatenate", "conv2d", "conv_transpose2d", "cos", "cumsum", "div", "dropout", "einsum", "elu", "embedding", "exp",
+    "expand_dims", "flatten", "gelu", "getitem", "global_avg_pool2d", "gru", "layer_norm", "leaky_relu", "linear",
+    "log", "log1p", "log_softmax", "logsumexp", "lstm", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "minimum", "mse", "mul", "neg", "pad", "pow", "relu", "reshape", "rms_norm", "sigmoid", "silu", "simple_rnn", "sin",
+    "softmax", "softmax_cross_entropy", "softplus", "split", "sqrt", "squeeze", "stack", "sub", "sum", "swapaxes",
+    "tanh", "to", "transpose", "var", "where",
 ]
 # fmt: on
 

@@ -5,7 +5,7 @@ which 32 are zeros of the padding, and the matrix product multiplies by all of t
 sums of `conv2d` in another order. Fix a position (kh, kw) of the kernel. All windows that see a real pixel there make
 one matrix product, and the results of the positions add up:
 
-    Y[n,oh,ow,:]  +=  X[n, oh*sh + kh - top, ow*sw + kw - left, :] K[kh,kw,:,:]   where that pixel is in the image.
+    Y[n,oh,ow,:]  +=  X[n, oh*sh + kh*dh - top, ow*sw + kw*dw - left, :] K[kh,kw,:,:]   where that pixel is real.
 
     map 3 x 3, kernel position (0, 0), padding 1:     . . .        the places (oh, ow) whose window has a real pixel
                                                       . x x        at its upper left corner: 4 of 9. For (0, 1) they
@@ -53,11 +53,11 @@ def kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
 def _positions(windows: Windows) -> Iterator[tuple[tuple[int, int], tuple[slice, ...], tuple[slice, ...]]]:
     """For every (kh, kw): the places (:, oh, ow) whose pixel there is in the image, and those pixels (:, h, w)."""
     (_, H, W, _), (KH, KW), (OH, OW) = windows.shape, windows.size, windows.out
-    (sh, sw), ((top, _), (left, _)) = windows.stride, windows.padding
+    (sh, sw), (dh, dw), ((top, _), (left, _)) = windows.stride, windows.dilation, windows.padding
     for kh in range(KH):
         for kw in range(KW):
-            oh, h = _real(kh - top, sh, OH, H)
-            ow, w = _real(kw - left, sw, OW, W)
+            oh, h = _real(kh * dh - top, sh, OH, H)
+            ow, w = _real(kw * dw - left, sw, OW, W)
             yield (kh, kw), (slice(None), oh, ow), (slice(None), h, w)
 
 

@@ -1,8 +1,9 @@
 """Normalisation: shift and scale activations to mean 0 and variance 1, then let the network choose another pair.
 
-`batch_norm` does it for every channel over the batch, `layer_norm` for every item over its channels. Both derivatives
-rest on one fact. Let x^_i = (x_i - m) / s over n numbers, with m their mean and s^2 = v + eps, v their variance. Every
-x_j moves x^_i directly, through m and through s; with dm/dx_j = 1/n and ds/dx_j = (x_j - m) / (n s) = x^_j / n,
+`batch_norm` does it for every channel over the batch, `layer_norm` for every item over its channels (and `rms_norm`
+leaves the shift out). Both derivatives rest on one fact. Let x^_i = (x_i - m) / s over n numbers, with m their mean and
+s^2 = v + eps, v their variance. Every x_j moves x^_i directly, through m and through s; with dm/dx_j = 1/n and
+ds/dx_j = (x_j - m) / (n s) = x^_j / n,
 
     dx^_i/dx_j  =  (delta_ij - 1/n - x^_i x^_j / n) / s.
 
@@ -10,14 +11,16 @@ For a gradient g_i = dL/dx^_i, summing over i gives
 
     dL/dx_j  =  (g_j  -  mean(g)  -  x^_j mean(g x^)) / s.
 
-In words: x^ cannot tell a shift or a stretch of all numbers together, so these two directions are taken out of g.
+In words: x^ does not change when all numbers are shifted together, so that direction is taken out of g. It would not
+change either when they are stretched from their mean, were it not for eps: of that direction, which is x^ itself, all
+but a share of 1 - mean(x^ x^) = 1 - v / s^2 = eps / s^2 is taken out of g. For v much larger than eps that is nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import check_same_kind
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
@@ -30,8 +33,8 @@ def batch_norm(
     x: Tensor,
     gamma: Tensor,
     beta: Tensor,
-    running_mean: Array | None = None,
-    running_var: Array | None = None,
+    running_mean: Tensor | Array | None = None,
+    running_var: Tensor | Array | None = None,
     training: bool = True,
     momentum: float = 0.99,
     eps: float = 1e-3,
@@ -50,26 +53,27 @@ def batch_norm(
 
     Parameters
     ----------
-    running_mean, running_var : array (C,), optional
-        Kept by the caller. Training moves them, in place, by (1 - momentum) of the way to the batch's mean and
-        variance; inference needs them.
+    running_mean, running_var : Tensor or array (C,), optional
+        Kept by the caller. Training moves them, in place (a tensor's array), by (1 - momentum) of the way to the
+        batch's mean and variance; inference needs them. No gradient flows to them.
     training : bool
         Which of the two forms.
     momentum, eps : float
         Keras' values by default.
     """
-    _check("batch_norm", x, gamma, beta)
+    _check("batch_norm", x, gamma=gamma, beta=beta)
     X = x.data.reshape(-1, x.shape[-1])  # (n, C)
+    M, V = _running(x, "running_mean", running_mean), _running(x, "running_var", running_var)
     xp, n = array_module(X), len(X)
     if training:
         mean, var = batch_statistics(X)
-        for running, batch in ((running_mean, mean), (running_var, var)):
+        for running, batch in ((M, mean), (V, var)):
             if running is not None:
                 running += (1 - momentum) * (batch - running)
-    elif running_mean is None or running_var is None:
+    elif M is None or V is None:
         raise ValueError("batch_norm: inference (training=False) needs running_mean and running_var")
     else:
-        mean, var = running_mean.astype(X.dtype), running_var.astype(X.dtype)  # copies: later training moves them
+        mean, var = M.astype(X.dtype), V.astype(X.dtype)  # copies: later training moves them
     inverse = 1 / xp.sqrt(var + eps)  # 1 / s
     scale = gamma.data * inverse
     Y = _by_rows(lambda x, y: _scaled(x, mean, scale, beta.data, y), X)
@@ -103,7 +107,7 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Ten
     dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the fact above, with g = G * gamma, n = C,
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
     """
-    _check("layer_norm", x, gamma, beta)
+    _check("layer_norm", x, gamma=gamma, beta=beta)
     X = x.data
     deviation = X - X.mean(axis=-1, keepdims=True)
     inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
@@ -121,6 +125,34 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Ten
         return dX, dgamma, dbeta
 
     return record(x_hat * gamma.data + beta.data, (x, gamma, beta), backward)
+
+
+def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-6) -> Tensor:
+    """Y = gamma * x^,  x^ = X / sqrt(mean(X^2) + eps), for every item (Zhang and Sennrich 2019).
+
+    Shapes: X (..., C), Y (..., C); gamma (C,); the mean of squares (..., 1), over the item's own C channels. A
+    `layer_norm` that does not subtract the mean; its authors found that it is the scaling that helps.
+
+    Over n = C numbers let r = sqrt(mean(x^2) + eps). Then dr/dx_j = x_j / (n r) = x^_j / n, and x^_i = x_i / r is moved
+    by x_j directly and through r:
+
+    dx^_i/dx_j = (delta_ij - x^_i x^_j / n) / r   so, with g = G * gamma,   dL/dX = (g - x^ * mean(g x^)) / r,
+                                                                           dL/dgamma = sum G x^, over all items.
+    """
+    _check("rms_norm", x, gamma=gamma)
+    X = x.data
+    inverse = 1 / array_module(X).sqrt((X * X).mean(axis=-1, keepdims=True) + eps)  # 1 / r
+    x_hat = X * inverse
+
+    def backward(G):
+        dX = None
+        if x.requires_grad:
+            g = G * gamma.data
+            dX = (g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)) * inverse
+        dgamma = (G * x_hat).sum(axis=tuple(range(X.ndim - 1))) if gamma.requires_grad else None
+        return dX, dgamma
+
+    return record(x_hat * gamma.data, (x, gamma), backward)
 
 
 def batch_statistics(X: Array) -> tuple[Array, Array]:
@@ -187,14 +219,37 @@ def _smallest_part(X: Array) -> int:
     return 1 + SMALLEST_PART // X.shape[1]
 
 
-def _check(op: str, x: Tensor, gamma: Tensor, beta: Tensor) -> None:
+def _check(op: str, x: Tensor, **learnt: Tensor) -> None:
+    """TypeError or ValueError unless x (..., C) is floating point and the learnt vectors are (C,)."""
+    check_same_kind(op, x)
     if x.dtype.kind != "f":
         raise TypeError(f"{op}: expected floating-point values, got {x.dtype}; convert them first, x.astype('float32')")
     if x.data.ndim < 2 or x.data.size == 0:
         raise ValueError(f"{op}: expected x of shape (..., C) with a batch axis and none of them 0, got {x.shape}")
-    if gamma.shape != x.shape[-1:] or beta.shape != x.shape[-1:]:
+    check_same_kind(op, x, *learnt.values())
+    if any(vector.shape != x.shape[-1:] for vector in learnt.values()):
         raise ValueError(
-            f"{op}: x {x.shape} has {x.shape[-1]} channels, so gamma and beta must be {x.shape[-1:]}; "
-            f"got {gamma.shape} and {beta.shape}"
+            f"{op}: x {x.shape} has {x.shape[-1]} channels, so {' and '.join(learnt)} must be {x.shape[-1:]}; "
+            f"got {' and '.join(str(vector.shape) for vector in learnt.values())}"
         )
-    check_same_kind(op, x, gamma, beta)
+
+
+def _running(x: Tensor, name: str, given: Tensor | Array | None) -> Array | None:
+    """The array of a running statistic; TypeError or ValueError for one that cannot be kept for x."""
+    if given is None:
+        return None
+    array = given.data if isinstance(given, Tensor) else given
+    if not is_array(array) or array.dtype.kind != "f":
+        what = f"an array of {array.dtype}" if is_array(array) else repr(array)
+        raise TypeError(
+            f"batch_norm: {name} must be a Tensor or array of floating-point numbers, which training updates in place; "
+            f"got {what:.80}"
+        )
+    if device_of(array) != x.device:
+        raise TypeError(f"batch_norm: x is on {x.device!r}, {name} on {device_of(array)!r}; move one of them")
+    if array.shape != x.shape[-1:]:
+        channels = x.shape[-1]
+        raise ValueError(
+            f"batch_norm: x {x.shape} has {channels} channels, so {name} must be ({channels},); got {array.shape}"
+        )
+    return array

@@ -14,12 +14,19 @@ from tinygrad_edu.tensor import Tensor, record
 SMALLEST_PART = 250_000  # pixels of all channels that are worth a thread
 
 
-def max_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> Tensor:
+def max_pool2d(
+    x: Tensor,
+    size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
     """Y = the largest pixel of every window, channel by channel.
 
-    Shapes: X (N, H, W, C), Y (N, OH, OW, C); with stride (sh, sw):
+    Shapes: X (N, H, W, C), Y (N, OH, OW, C); with stride (sh, sw), and without dilation (dh = dw = 1):
 
-    Y[n,oh,ow,c]  =  max over kh,kw of  X[n, oh*sh + kh, ow*sw + kw, c].
+    Y[n,oh,ow,c]  =  max over kh,kw of  X[n, oh*sh + kh*dh, ow*sw + kw*dw, c].
 
     Only the largest pixel moves Y, so it takes the window's whole gradient; of several equal ones the first does (row
     by row within the window). Windows that overlap may share their largest pixel, which then gets the sum:
@@ -32,21 +39,26 @@ def max_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Paddi
     size : int or (int, int)
         Rows and columns of a window.
     stride : int or (int, int), optional
-        From one window to the next; `size` by default, so that they do not overlap. Rows and columns at the edge that
-        fill no window are left out.
+        From one window to the next; `size` by default, so that they do not overlap.
     padding : "same", "valid", int or ((top, bottom), (left, right))
         As in `conv2d`, but filled with minus infinity: padding is never the largest.
+    dilation : int or (int, int)
+        Rows and columns from one pixel of a window to its next.
+    ceil_mode : bool
+        What becomes of rows and columns at the edge that fill no window. False: they are left out. True, as PyTorch
+        has it: they get a window of their own, which looks out over the edge, if it begins in the image or in the
+        padding above or left of it. With "same" there is no difference.
 
     Raises
     ------
     ValueError, TypeError
         As `conv2d`; also when a window would see nothing but padding.
     """
-    windows = _find_windows("max_pool2d", x, size, stride, padding)
+    windows = _find_windows("max_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
     N, smallest = len(X), _smallest_part(windows)
     Y = xp.empty((N, *windows.out, X.shape[3]), X.dtype)
-    disjoint = all(k <= s for k, s in zip(windows.size, windows.stride))  # no pixel is in two windows
+    disjoint = all(k <= s for k, s in zip(windows.extent, windows.stride))  # no pixel is in two windows
 
     def forward_part(start, stop):
         largest = Y[start:stop]
@@ -81,18 +93,26 @@ def max_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Paddi
     return record(Y, (x,), backward)
 
 
-def avg_pool2d(x: Tensor, size: Pair, stride: Pair | None = None, padding: Padding = "valid") -> Tensor:
+def avg_pool2d(
+    x: Tensor,
+    size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
     """Y = the mean pixel of every window, channel by channel. Arguments as in `max_pool2d`.
 
-    Y[n,oh,ow,c]  =  1/m  sum over kh,kw of  X[n, oh*sh + kh, ow*sw + kw, c],   m = m[oh,ow] pixels in the window.
+    Y[n,oh,ow,c]  =  1/m  sum over kh,kw of  X[n, oh*sh + kh*dh, ow*sw + kw*dw, c],   m = m[oh,ow] pixels.
 
-    Padding is not counted (as in Keras): at the edge, m is the number of real pixels. Every pixel enters with weight
+    Only real pixels are counted (as in Keras; PyTorch's count_include_pad=False): at the edge, where the window sees
+    padding, or looks out over it in `ceil_mode`, m is smaller than KH*KW. Every pixel enters with weight
     1/m, so dL/dX[n,h,w,c] = the sum of G[n,oh,ow,c] / m[oh,ow] over the windows that see the pixel.
     """
-    windows = _find_windows("avg_pool2d", x, size, stride, padding)
+    windows = _find_windows("avg_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
-    one_image = windows.pad(xp.ones(X.shape, X.dtype)[:1, :, :, :1])
-    m = sum(windows.pixels(one_image))  # (1, OH, OW, 1)
+    one_image = windows.pad(xp.ones((1, *X.shape[1:3], 1), X.dtype))
+    m = sum(windows.pixels(one_image))  # (1, OH, OW, 1 or C)
 
     def backward(G):
         dX = xp.zeros(windows.padded_shape, X.dtype)
@@ -121,18 +141,25 @@ def global_avg_pool2d(x: Tensor) -> Tensor:
     return record(X.mean(axis=(1, 2)), (x,), backward)
 
 
-def _find_windows(op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding) -> Windows:
+def _find_windows(
+    op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool
+) -> Windows:
     check_images(op, x)
-    windows = find_windows(op, x.shape, size, size if stride is None else stride, padding)
-    for n, stride_, (before, _), out, k in zip(
-        x.shape[1:3], windows.stride, windows.padding, windows.out, windows.size
-    ):
-        if before >= k or (out - 1) * stride_ >= before + n:  # the first window, the last one
-            raise ValueError(
-                f"{op}: with size {windows.size}, stride {windows.stride} and padding {padding!r} on {x.shape}, some "
-                "windows would see nothing but padding; take less padding"
-            )
+    windows = find_windows(op, x.shape, size, size if stride is None else stride, padding, dilation, ceil_mode)
+    if windows.is_padded and not all(_see_pixels(windows, axis) for axis in (0, 1)):
+        raise ValueError(
+            f"{op}: with size {windows.size}, stride {windows.stride}, dilation {windows.dilation} and padding "
+            f"{padding!r} on {x.shape}, some windows would see nothing but padding; take less padding"
+        )
     return windows
+
+
+def _see_pixels(windows: Windows, axis: int) -> bool:
+    """Whether every window sees a real pixel along this axis, 0 for rows, 1 for columns."""
+    n, before = windows.shape[1 + axis], windows.padding[axis][0]
+    k, s, d, out = (pairs[axis] for pairs in (windows.size, windows.stride, windows.dilation, windows.out))
+    starts = (i * s - before for i in range(out))
+    return all(any(0 <= start + j * d < n for j in range(k)) for start in starts)
 
 
 def _smallest_part(windows: Windows) -> int:

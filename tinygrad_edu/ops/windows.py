@@ -1,17 +1,27 @@
-"""Where the windows of a convolution or a pooling lie: sizes, strides and padding, checked and worked out once."""
+"""Where the windows of a convolution or a pooling lie: sizes, strides, dilation, padding, checked and worked out once.
+
+With a dilation of d a window takes every d-th pixel. It still holds k of them, but they spread over (k-1)*d + 1:
+
+    k = 3, d = 1:   x x x          d = 2:   x . x . x          d = 3:   x . . x . . x
+"""
 
 from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.support import check_same_kind
 from tinygrad_edu.tensor import Tensor
 
 Pair = int | tuple[int, int]
 Padding = str | int | tuple[tuple[int, int], tuple[int, int]]
+
+CHUNK = 2**19  # numbers in the windows that are worked on at a time: 2 MB in float32
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,20 @@ class Windows:
     shape : (N, H, W, C) of the images
     size, stride : (KH, KW), (sh, sw)
     padding : ((top, bottom), (left, right))
+    dilation : (dh, dw)
     """
 
     shape: tuple[int, ...]
     size: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[tuple[int, int], tuple[int, int]]
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns over which a window spreads."""
+        (KH, KW), (dh, dw) = self.size, self.dilation
+        return spread(KH, dh), spread(KW, dw)
 
     @property
     def padded_shape(self) -> tuple[int, int, int, int]:
@@ -36,11 +54,11 @@ class Windows:
         (top, bottom), (left, right) = self.padding
         return N, top + H + bottom, left + W + right, C
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, int]:
         """(OH, OW): how many windows fit below and beside each other. A leftover at the edge belongs to none."""
-        _, H, W, _ = self.padded_shape
-        return (H - self.size[0]) // self.stride[0] + 1, (W - self.size[1]) // self.stride[1] + 1
+        (_, H, W, _), (EH, EW), (sh, sw) = self.padded_shape, self.extent, self.stride
+        return (H - EH) // sh + 1, (W - EW) // sw + 1
 
     @property
     def numbers(self) -> int:
@@ -67,37 +85,60 @@ class Windows:
 
     def pixels(self, padded: Array) -> list[Array]:
         """For every position (kh, kw) in a window, the view (N, OH, OW, C) of the pixels that all windows see there."""
-        (KH, KW), (sh, sw), (OH, OW) = self.size, self.stride, self.out
+        (KH, KW), (sh, sw), (dh, dw), (OH, OW) = self.size, self.stride, self.dilation, self.out
         return [
-            padded[:, kh : kh + sh * (OH - 1) + 1 : sh, kw : kw + sw * (OW - 1) + 1 : sw]
-            for kh in range(KH)
-            for kw in range(KW)
+            padded[:, h : h + sh * (OH - 1) + 1 : sh, w : w + sw * (OW - 1) + 1 : sw]
+            for h in range(0, KH * dh, dh)
+            for w in range(0, KW * dw, dw)
         ]
 
+    def chunks(self, n: int) -> Iterator[slice]:
+        """n images a few at a time: so many that their windows' numbers take about two megabytes."""
+        step = max(1, CHUNK // self.numbers)
+        for i in range(0, n, step):
+            yield slice(i, min(i + step, n))
 
-def find_windows(op: str, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> Windows:
-    """Check the arguments and work out the padding; ValueError names what is wrong."""
+
+def find_windows(
+    op: str,
+    shape: tuple[int, ...],
+    size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Windows:
+    """Check the arguments and work out the padding; ValueError names what is wrong.
+
+    With `ceil_mode`, leftover rows and columns get a last window of their own: the padding after them grows (or
+    shrinks) until just those windows fit that begin in the image or in the padding before it.
+    """
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{op}: expected images of shape (N, H, W, C), none of them 0; got {shape}")
-    (KH, KW), (sh, sw) = _pair(op, "size", size), _pair(op, "stride", stride)
+    (KH, KW), (sh, sw), (dh, dw) = pair(op, "size", size), pair(op, "stride", stride), pair(op, "dilation", dilation)
+    (_, H, W, _), EH, EW = shape, spread(KH, dh), spread(KW, dw)
     if padding == "valid":
-        sides = ((0, 0), (0, 0))
+        rows, columns = (0, 0), (0, 0)
     elif padding == "same":
-        sides = (_same(shape[1], KH, sh), _same(shape[2], KW, sw))
+        rows, columns = _same(H, EH, sh), _same(W, EW, sw)
     else:
-        sides = _sides(op, padding)
-    windows = Windows(shape, (KH, KW), (sh, sw), sides)
-    _, H, W, _ = windows.padded_shape
-    if KH > H or KW > W:
+        rows, columns = check_sides(op, padding)
+    padded = H + sum(rows), W + sum(columns)
+    if ceil_mode:
+        rows, columns = _ceil(H, EH, sh, rows), _ceil(W, EW, sw, columns)
+    windows = Windows(shape, (KH, KW), (sh, sw), (rows, columns), (dh, dw))
+    if min(windows.out) < 1:
+        wide = "" if (dh, dw) == (1, 1) else f", spread over {(EH, EW)} by its dilation {(dh, dw)},"
         raise ValueError(
-            f"{op}: the window {(KH, KW)} is larger than the padded image {(H, W)} (input {shape}, padding "
+            f"{op}: the window {(KH, KW)}{wide} is larger than the padded image {padded} (input {shape}, padding "
             f"{padding!r}); take a smaller window or more padding"
         )
     return windows
 
 
 def check_images(op: str, x: Tensor) -> None:
-    """TypeError for pixels that are not floating point, ValueError for a wrong number of axes."""
+    """TypeError for what is no tensor or not floating point, ValueError for a wrong number of axes."""
+    check_same_kind(op, x)
     if x.data.ndim != 4:
         raise ValueError(
             f"{op}: expected images of shape (N, H, W, C), got {x.shape} with {x.data.ndim} axes; "
@@ -109,17 +150,24 @@ def check_images(op: str, x: Tensor) -> None:
         )
 
 
-def _pair(op: str, name: str, value: Any) -> tuple[int, int]:
+def spread(k: int, d: int) -> int:
+    """From the first to the last of k pixels, both counted, where every d-th is taken."""
+    return (k - 1) * d + 1
+
+
+def pair(op: str, name: str, value: Any) -> tuple[int, int]:
+    """`value` as (rows, columns); ValueError unless it is a whole number >= 1 or two of them."""
     numbers = value if isinstance(value, tuple | list) else (value, value)
-    if len(numbers) != 2 or not all(_is_whole(n) and n >= 1 for n in numbers):
+    if len(numbers) != 2 or not all(is_whole(n) and n >= 1 for n in numbers):
         raise ValueError(f"{op}: {name} must be a whole number >= 1 or two of them, (rows, columns); got {value!r}")
     return operator.index(numbers[0]), operator.index(numbers[1])
 
 
-def _sides(op: str, padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+def check_sides(op: str, padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Padding in numbers as ((top, bottom), (left, right)); ValueError for anything that is not of this kind."""
     rows, columns = padding if isinstance(padding, tuple | list) and len(padding) == 2 else ((padding,) * 2,) * 2
     sides = (rows, columns)
-    if not all(isinstance(s, tuple | list) and len(s) == 2 and all(_is_whole(n) and n >= 0 for n in s) for s in sides):
+    if not all(isinstance(s, tuple | list) and len(s) == 2 and all(is_whole(n) and n >= 0 for n in s) for s in sides):
         raise ValueError(
             f"{op}: padding must be 'same', 'valid', a whole number >= 0, or ((top, bottom), (left, right)); "
             f"got {padding!r}"
@@ -127,11 +175,23 @@ def _sides(op: str, padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     return (rows[0], rows[1]), (columns[0], columns[1])
 
 
-def _same(n: int, k: int, s: int) -> tuple[int, int]:
+def _same(n: int, extent: int, s: int) -> tuple[int, int]:
     """Padding (before, after) that gives ceil(n / s) windows; Keras puts the larger half after."""
-    total = max((-(-n // s) - 1) * s + k - n, 0)
+    total = max((-(-n // s) - 1) * s + extent - n, 0)
     return total // 2, total - total // 2
 
 
-def _is_whole(n: Any) -> bool:
+def _ceil(n: int, extent: int, s: int, sides: tuple[int, int]) -> tuple[int, int]:
+    """`sides` with the padding after that PyTorch's ceil_mode means.
+
+    As many windows as it takes to reach the end, ceil((padded n - extent) / s) + 1, but none that begins behind the
+    image: i*s < before + n for the last one, i = windows - 1.
+    """
+    before, after = sides
+    windows = min(-(-(before + n + after - extent) // s) + 1, -(-(before + n) // s))
+    return before, max(0, (windows - 1) * s + extent - before - n)
+
+
+def is_whole(n: Any) -> bool:
+    """Whether n is a whole number of Python or NumPy; True and False are none."""
     return hasattr(n, "__index__") and not isinstance(n, bool)
