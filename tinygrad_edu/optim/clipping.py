@@ -20,15 +20,12 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     """
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: max_norm must be > 0, got {max_norm}")
-    moving = [p for p in parameters if p.grad is not None and p.requires_grad]
-    gradients = [p.grad if p.grad.dtype.itemsize > 2 else p.grad.astype(np.float32) for p in moving]  # see `_length`
-    norm = _length(gradients)
+    gradients = [(p, p.grad) for p in parameters if p.grad is not None and p.requires_grad]
+    norm = _length([_at_least_float32(g) for _, g in gradients])
     if max_norm < norm < math.inf:
-        for p, g in zip(moving, gradients):
-            dtype = p.grad.dtype
-            p.grad = g * (max_norm / norm)  # a new array: whoever kept the gradient keeps its values
-            if g.dtype != dtype:
-                p.grad = p.grad.astype(dtype)
+        for p, g in gradients:
+            # A new array: whoever kept the gradient keeps its values.
+            p.grad = (_at_least_float32(g) * (max_norm / norm)).astype(g.dtype, copy=False)
     return norm
 
 
@@ -36,8 +33,7 @@ def _length(gradients: list[Array]) -> float:
     """sqrt(sum of all g^2), also where the squares leave the range of the numbers: in float32, 1e20^2 is infinite.
 
     Taking out the largest |g|, c, puts them into the range: sqrt(sum g^2) = c sqrt(sum (g / c)^2), and the largest
-    square is 1. That takes two passes more, and is done only where the plain sum is out of the range. (float16 ends at
-    65,504, where sums and factors leave it as well; so its gradients come as float32.)
+    square is 1. That takes two passes more, and is done only where the plain sum is out of the range.
     """
     with np.errstate(over="ignore"):
         squares = [(g * g).sum() for g in gradients]  # on a GPU, all are on their way before the first is waited for
@@ -50,3 +46,8 @@ def _length(gradients: list[Array]) -> float:
     if c in (0.0, math.inf):
         return c
     return c * math.sqrt(sum(float(((g / c) ** 2).sum()) for g in gradients))
+
+
+def _at_least_float32(g: Array) -> Array:
+    """g; in float32 if it is float16, whose range, 6e-8 to 65,504, is too small for sums and factors."""
+    return g if g.dtype.itemsize > 2 else g.astype(np.float32)
