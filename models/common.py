@@ -21,7 +21,7 @@ from tinygrad_edu.checkpoint import CheckpointError, load_checkpoint, save_check
 from tinygrad_edu.data import DataError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
-from tinygrad_edu.parallel import thread_count
+from tinygrad_edu.parallel import hold_blas, thread_count
 from tinygrad_edu.training import Figures, History, TrainingError, fit
 
 EXPECTED_ERRORS = (CheckpointError, DataError, DeviceError, TrainingError, OSError, ValueError)
@@ -88,6 +88,7 @@ class Run:
             raise ValueError(f"--out {self.out}: cannot make this folder ({error.strerror}); name another") from None
         self.history = History()
         self.started = time.perf_counter()
+        hold_blas()  # --resume goes on to the same last bit, on any number of cores
         if options.seed < 0:
             raise ValueError(f"--seed must be >= 0, got {options.seed}")
         self.weight_rng = manual_seed(options.seed)

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from models.common import Run, flags, script
-from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim, plots
 from tinygrad_edu.data import augment, batches, load_cifar10
 from tinygrad_edu.inspection import stages_of, summary
 
@@ -90,7 +90,7 @@ def predict(model, images, device):
 def measure(probabilities, labels, part):
     """Loss and accuracy (%) of predictions."""
     right = probabilities[np.arange(len(labels)), labels]
-    accuracy = 100 * float((probabilities.argmax(axis=1) == labels).mean())
+    accuracy = 100 * metrics.accuracy(probabilities, labels)
     return {f"{part}_loss": float(-np.log(np.maximum(right, 1e-30)).mean()), f"{part}_accuracy": accuracy}
 
 
@@ -135,7 +135,7 @@ def main(arguments=None):
         loss = ops.softmax_cross_entropy(logits, y)
         loss.backward()
         optimizer.step()
-        return {"loss": loss.item(), "accuracy": 100 * float((logits.data.argmax(axis=1) == y).mean())}
+        return {"loss": loss.item(), "accuracy": 100 * metrics.accuracy(logits, y)}
 
     def evaluate():
         return measure(predict(model, validation[0], run.device), validation[1], "validation")

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.common import Run, flags, script
 from models.softmax_by_hand import draw, report_rows
-from tinygrad_edu import Tensor, nn, no_grad, ops, optim
+from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim
 from tinygrad_edu.data import batches, load_mnist
 
 BATCH_SIZE = 100
@@ -39,8 +39,7 @@ def prepare(images, labels, device):
 @no_grad()
 def accuracy(model, images, labels):
     """Percentage of images whose highest score is that of the right digit."""
-    predictions = model(Tensor(images)).data.argmax(axis=1)
-    return 100 * float((predictions == labels).mean())
+    return 100 * metrics.accuracy(model(Tensor(images)), labels)
 
 
 @script

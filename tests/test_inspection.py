@@ -1,6 +1,7 @@
 """The summary table, and that looking at a model leaves it as it was."""
 
 import doctest
+import functools
 
 import numpy as np
 import pytest
@@ -88,3 +89,60 @@ def test_stages():
         ("Linear", (10,)),
     ]
     assert skips == [(2, 3)]  # what the pooling puts out is added to what the second convolution puts out
+
+
+def test_plain_functions_are_layers_too_wherever_they_stand():
+    class Model(nn.Module):
+        def __init__(self):
+            self.body = nn.Sequential(nn.Linear(4, 4), ops.relu, nn.Residual(nn.Tanh(), lambda x: x * 2.0), ops.relu)
+            self.activation = functools.partial(ops.leaky_relu, slope=0.2)
+            self.more = {"list": [ops.exp]}
+            self.never_called, self.size_of, self.library = ops.sqrt, len, np
+
+        def forward(self, x):
+            assert self.size_of(x) == 1
+            return self.more["list"][0](self.activation(self.body(x)))
+
+    model = Model()
+    rows = layers_of(model, (4,))
+    assert [(row.name, row.kind) for row in rows] == [
+        *(("body.layers.0", "Linear"), ("body.layers.1", "relu"), ("body.layers.2.body", "Tanh")),
+        *(("body.layers.2.shortcut", "<lambda>"), ("body.layers.2", "Residual"), ("body.layers.3", "relu")),
+        *(("activation", "leaky_relu"), ("more.list.0", "exp")),
+    ]
+    assert all(row.output_shape == (4,) for row in rows)
+    assert model.body.layers[1] is model.body.layers[3] is ops.relu  # as it was
+    assert model.more["list"] == [ops.exp]
+    assert "forward" not in vars(model)
+    assert "layers.1 (relu)" in summary(nn.Sequential(nn.Linear(4, 4), ops.relu), (4,))
+
+
+def test_functions_are_put_back_after_an_error():
+    def wrong(x):
+        raise ZeroDivisionError
+
+    model = nn.Sequential(ops.relu, wrong)
+    with pytest.raises(ZeroDivisionError):
+        summary(model, (4,))
+    assert model.layers == [ops.relu, wrong]
+
+
+def test_parts_in_nested_lists_and_their_parameters_have_rows():
+    class Model(nn.Module):
+        def __init__(self):
+            self.blocks = [[nn.Linear(2, 3), nn.Linear(3, 2)]]
+            self.scales = [nn.Parameter(np.ones(2, np.float32)), np.ones(3)]
+            self.parent = self
+
+        def forward(self, x):
+            return self.blocks[0][1](self.blocks[0][0](x)) * self.scales[0]
+
+    rows = layers_of(Model(), (2,))
+    assert [(row.name, row.parameters) for row in rows] == [("blocks.0.0", 9), ("blocks.0.1", 8), ("", 2)]
+
+
+def test_a_forward_of_ones_own_survives():
+    model = nn.Sequential(nn.Linear(2, 2))
+    own = model.layers[0].forward = lambda x: ops.relu(x)
+    assert [row.kind for row in layers_of(model, (2,))] == ["Linear"]
+    assert model.layers[0].forward is own

@@ -20,15 +20,15 @@ MAY_IMPORT = {
     "ops": "tensor backend parallel",
     "gradcheck": "ops tensor backend",
     "nn": "ops tensor backend",
-    "schedule": "",
-    "optim": "schedule tensor backend",
+    "optim": "tensor backend",
+    "metrics": "tensor backend",
     "inspection": "nn ops tensor backend",
     "checkpoint": "nn optim tensor backend",
     "data": "",
     "plots": "",
-    "training": "checkpoint schedule nn optim data ops tensor backend",
+    "training": "checkpoint nn optim data ops tensor backend",
     "memory": "",
-    "__init__": "nn ops optim tensor memory backend",
+    "__init__": "metrics nn ops optim tensor memory backend",
 }
 # Who alone may import a library that is optional or slow to load.
 LIBRARIES = {

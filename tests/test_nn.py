@@ -1,12 +1,13 @@
 """Modules find their parts, save and restore them; initialisers have the statistics that their formulas say."""
 
 import copy
+import functools
 import math
 
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, manual_seed, nn, no_grad, ops
+from tinygrad_edu import Tensor, manual_seed, nn, no_grad, ops, optim
 from tinygrad_edu.gradcheck import gradcheck
 from tinygrad_edu.nn import Module, Parameter, init
 
@@ -155,16 +156,20 @@ def test_linear_computes_x_w_plus_b():
     assert len(nn.Linear(3, 2, bias=False).parameters()) == 1
 
 
-@pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (None, 1)])
+@pytest.mark.parametrize(
+    "sizes", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (None, 1), (True, 2), (np.True_, 2), (2, np.float64(3))]
+)
 def test_layers_refuse_sizes_that_are_no_whole_numbers(sizes):
     with pytest.raises(ValueError, match=r"Linear: (inputs|outputs) must be a whole number >= 1"):
         nn.Linear(*sizes)
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan])
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan, "0.5", None, [0.5]])
 def test_dropout_refuses_what_is_no_probability(p):
-    with pytest.raises(ValueError, match="Dropout: p is the probability"):
+    with pytest.raises(ValueError, match="Dropout: p is a probability"):
         nn.Dropout(p)
+    with pytest.raises(ValueError, match="LSTM: recurrent_dropout is a probability"):
+        nn.LSTM(2, 3, recurrent_dropout=p)
 
 
 def test_dropout_drops_while_training_and_nothing_in_evaluation():
@@ -320,3 +325,210 @@ def test_a_network_prints_its_parts():
         "    body: Sequential()",
         "      layers.0: Linear(weight (3, 3))",
     ]
+
+
+# --- parts that are nested, printed, named and assigned --------------------------------------------------------------
+
+
+class Nested(Module):
+    """Modules and tensors in containers inside containers."""
+
+    def __init__(self):
+        self.blocks = [[nn.Linear(2, 3), nn.Linear(3, 2)], ({"left": nn.Linear(2, 2, bias=False)},)]
+        self.scales = {"deep": [(Parameter([1.0]),)]}
+        self.own = Parameter([1.0, 1.0])
+
+    def forward(self, x):
+        (first, second), ((last),) = self.blocks[0], self.blocks[1]
+        return last["left"](second(first(x * self.own))) * self.scales["deep"][0][0]
+
+
+NESTED_NAMES = [
+    *("scales.deep.0.0", "own", "blocks.0.0.weight", "blocks.0.0.bias", "blocks.0.1.weight", "blocks.0.1.bias"),
+    "blocks.1.0.left.weight",
+]
+
+
+def test_what_is_nested_is_found_trained_saved_and_printed():
+    manual_seed(0)
+    model, other = Nested(), Nested()
+    assert [name for name, _ in model.named_parameters()] == NESTED_NAMES
+    assert list(model.state_dict()) == NESTED_NAMES
+    before = model.state_dict()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    (model(Tensor(np.ones((4, 2), np.float32))) ** 2).sum().backward()
+    optimizer.step()
+    for name, values in model.state_dict().items():
+        assert not np.array_equal(values, before[name]), f"{name} did not move"
+    other.load_state_dict(model.state_dict())
+    x = Tensor(np.ones((1, 2), np.float32))
+    np.testing.assert_array_equal(other(x).data, model(x).data)
+    model.eval()
+    assert not any(module.training for _, module in model.named_modules())
+    assert repr(model).split("\n") == [
+        "Nested(scales.deep.0.0 (1,), own (2,))",
+        "  blocks.0.0: Linear(weight (2, 3), bias (3,))",
+        "  blocks.0.1: Linear(weight (3, 2), bias (2,))",
+        "  blocks.1.0.left: Linear(weight (2, 2))",
+    ]
+
+
+def test_named_modules_come_depth_first_each_with_the_way_to_it():
+    model = nn.Sequential(nn.Residual(nn.Sequential(nn.Tanh())), nn.Linear(1, 1))
+    assert [(name, type(module).__name__) for name, module in model.named_modules()] == [
+        *(("", "Sequential"), ("layers.0", "Residual"), ("layers.0.body", "Sequential")),
+        *(("layers.0.body.layers.0", "Tanh"), ("layers.1", "Linear")),
+    ]
+    assert list(model.modules()) == [module for _, module in model.named_modules()]
+    assert [name for name, _ in Block().named_modules() if name in ("first", "again")] == ["first", "again"]
+
+
+def test_functions_and_settings_are_printed():
+    class Own(Module):
+        def __init__(self):
+            self.size, self.sides, self.mode, self.sure = 3, ((1, 2), (0, 0)), "same", True
+            self.eps, self._secret, self.nothing = 0.5, 1, None
+            self.values, self.table, self.kind = np.ones(3), {"a": 1}, nn.Linear
+            self.vocabulary = "abcdefghij" * 1000
+
+    text = repr(Own())
+    assert text.startswith("Own(size=3, sides=((1, 2), (0, 0)), mode='same', sure=True, eps=0.5, vocabulary='abcde")
+    assert len(text) < 200
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding="valid"), ops.relu, nn.MaxPool2d(2), nn.MaxPool2d((2, 1), padding=1),
+        nn.Dropout(0.3), functools.partial(ops.leaky_relu, slope=0.2), nn.Residual(nn.Tanh(), lambda x: x), np.tanh,
+    )  # fmt: skip
+    assert repr(model.eval()).split("\n") == [
+        "Sequential()",
+        "  layers.0: Conv2d(weight (3, 3, 3, 8), bias (8,), stride=2, padding='valid')",
+        "  layers.1: relu",
+        "  layers.2: MaxPool2d(size=2, padding='valid')",
+        "  layers.3: MaxPool2d(size=(2, 1), padding=1)",
+        "  layers.4: Dropout(p=0.3)",
+        "  layers.5: leaky_relu",
+        "  layers.6: Residual()",
+        "    body: Tanh()",
+        "    shortcut: <lambda>",
+        "  layers.7: tanh",
+    ]
+
+
+@pytest.mark.parametrize("use", [Module.state_dict, Module.parameters, lambda m: m.load_state_dict({}), Module.astype])
+def test_two_tensors_of_one_name_are_an_error_that_names_both(use):
+    model = Module()
+    model.heads = {1: nn.Linear(1, 1), "1": nn.Linear(1, 1)}
+    with pytest.raises(ValueError, match=r"Module: two tensors have the name 'heads\.1\.weight'") as error:
+        use(model) if use is not Module.astype else use(model, np.float64)
+    assert "('heads', 1, 'weight') and ('heads', '1', 'weight')" in str(error.value)
+    model = Module()
+    model.scales = {"a.b": Parameter([1.0]), "a": {"b": Parameter([2.0])}}
+    with pytest.raises(ValueError, match=r"\('scales', 'a\.b'\) and \('scales', 'a', 'b'\)"):
+        model.state_dict()
+
+
+def test_one_tensor_under_one_name_twice_is_no_collision():
+    model = Module()
+    model.heads = dict.fromkeys((1, "1"), nn.Linear(1, 1))
+    model.other = {2: nn.Dropout(0.1), "2": nn.Tanh()}  # nothing to save
+    assert list(model.state_dict()) == ["heads.1.weight", "heads.1.bias"]
+
+
+class Child(Module):
+    def __init__(self, parent):
+        self.parent, self.weight = parent, Parameter([1.0, 2.0])
+
+
+class Parent(Module):
+    def __init__(self):
+        self.child, self.me, self.bias = Child(self), {"self": [self]}, Parameter([0.0])
+        self.parts_list = [Child(self)]
+        self.parts_list.append(self.parts_list)
+
+
+def test_a_part_that_is_its_own_ancestor_is_not_gone_into_again():
+    model = Parent()
+    names = ["bias", "child.weight", "parts_list.0.weight"]
+    assert list(model.state_dict()) == names
+    assert [name for name, _ in model.named_modules()] == ["", "child", "parts_list.0"]
+    assert list(model.child.state_dict()) == ["weight", "parent.bias", "parent.parts_list.0.weight"]
+    model.load_state_dict({name: values + 1 for name, values in model.state_dict().items()})
+    assert model.bias.data.tolist() == [1.0]
+    model.eval().to("cpu").astype(np.float64).zero_grad()
+    assert not model.child.training
+    assert repr(model).split("\n") == [
+        "Parent(bias (1,))",
+        "  child: Child(weight (2,))",
+        "    parent: ...",
+        "  me.self.0: ...",
+        "  parts_list.0: Child(weight (2,))",
+        "    parent: ...",
+    ]
+    assert list(copy.deepcopy(model).state_dict()) == names
+
+
+def test_a_parameter_is_not_taken_out_of_training_by_an_assignment():
+    layer, x = nn.Linear(2, 2), Tensor(np.ones((1, 2), np.float32))
+    weight, before = layer.weight, layer.weight.data.copy()
+    with pytest.raises(TypeError, match=r"Linear\.weight = the result of 'add'.* write into Linear\.weight\.data"):
+        layer.weight += 1
+    with no_grad(), pytest.raises(TypeError, match=r"Linear\.weight is a Parameter.* not be trained.* got Tensor"):
+        layer.weight *= 2.0
+    for wrong in (Tensor(np.ones((2, 2))), np.ones((2, 2)), 0.0, nn.Linear(1, 1)):
+        with pytest.raises(TypeError, match=r"Linear\.weight is a Parameter"):
+            layer.weight = wrong
+    assert layer.weight is weight
+    np.testing.assert_array_equal(weight.data, before)
+    layer.weight.data += 1  # what the message says
+    layer.weight = new = Parameter(np.ones((2, 2), np.float32))
+    layer.bias = None
+    assert layer.parameters() == [new]
+    layer.bias = Parameter(np.zeros(2, np.float32))
+    assert layer(x).data.tolist() == [[2.0, 2.0]]
+    with pytest.raises(TypeError, match=r"Linear\.scaled = the result of 'mul'"):
+        layer.scaled = layer.weight * 2.0  # as in `self.weight = nn.Parameter(...) * 0.01`
+    with pytest.raises(TypeError, match=r"Linear\.free = a plain Tensor that requires a gradient.*nn\.Parameter"):
+        layer.free = Tensor([1.0], requires_grad=True)
+
+
+def test_buffers_take_plain_tensors_and_nothing_with_a_history():
+    layer = nn.BatchNorm(2)
+    layer.running_mean = Tensor([3.0, 4.0])
+    layer.running_var = (layer.gamma * 2.0).detach()
+    assert layer.state_dict()["running_mean"].tolist() == [3.0, 4.0]
+    assert layer.state_dict()["running_var"].tolist() == [2.0, 2.0]
+    with pytest.raises(TypeError, match=r"BatchNorm\.running_mean = the result of 'mul'.*\.detach\(\)"):
+        layer.running_mean = layer.gamma * 2.0
+    with pytest.raises(TypeError, match=r"BatchNorm\.running_mean is a Tensor.* not be saved any more, got ndarray"):
+        layer.running_mean = np.zeros(2)
+    layer.running_mean = None
+    assert "running_mean" not in layer.state_dict()
+
+
+def test_whole_numbers_of_numpy_are_sizes_and_become_plain_ints():
+    for kind in (np.int64, np.int32, np.uint8):
+        assert nn.Linear(kind(3), kind(2)).weight.shape == (3, 2)
+        assert nn.Embedding(kind(3), kind(2)).weight.shape == (3, 2)
+        layer = nn.LSTM(kind(100), kind(100))  # 4 x 100 is more than a uint8 holds
+        assert layer.kernel.shape == (100, 400)
+        assert type(layer.units) is int
+    assert type(nn.Dropout(np.float32(0.5)).p) is float
+
+
+def test_sequential_refuses_what_cannot_be_called_and_says_where_it_is():
+    wrongs = ((3, "got 3"), (None, "got None"), ([ops.relu], r"Sequential\(\*layers\)"), (nn.ReLU, r"ReLU\("))
+    for wrong, hint in wrongs:
+        with pytest.raises(TypeError, match=f"Sequential: entry 1 must be a module or a function.*{hint}"):
+            nn.Sequential(nn.Linear(1, 1), wrong)
+
+
+def test_a_network_stays_in_floating_point():
+    with pytest.raises(TypeError, match="astype: parameters are floating-point numbers; int64"):
+        nn.Linear(1, 1).astype(np.int64)
+
+
+def test_a_state_of_anything_but_numbers_changes_nothing():
+    layer = nn.Linear(1, 1)
+    before = layer.state_dict()
+    with pytest.raises(ValueError, match="could not convert"):
+        layer.load_state_dict({"weight": np.ones((1, 1)), "bias": np.array(["x"])})
+    np.testing.assert_array_equal(layer.weight.data, before["weight"])

@@ -165,7 +165,7 @@ def test_a_state_of_other_parameters_is_refused():
         p.grad = np.ones(p.shape)
     adam.step()
     other = optim.Adam([Parameter(np.zeros(5))])
-    with pytest.raises(ValueError, match=r"Adam: the state 0\.m \(3, 2\) fits no parameter"):
+    with pytest.raises(ValueError, match=r"shape: 0\.m is \(5,\) here, \(3, 2\) there"):
         other.load_state_dict(adam.state_dict())
     assert other.t == 0
 
@@ -188,16 +188,185 @@ def test_every_optimiser_learns_a_line():
         np.testing.assert_allclose(layer.bias.data, [-1], atol=0.02)
 
 
+# --- frozen parameters -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_frozen_parameter_stays_where_it_is_whatever_gradient_is_left_in_it(name):
+    ours = parameters()
+    ours[0].requires_grad = False  # before the optimiser knows it
+    optimiser = PAIRS[name][0](ours)
+    for p in ours:
+        p.grad = np.ones(p.shape)
+    before = [p.data.copy() for p in ours]
+    optimiser.step()
+    assert [np.array_equal(p.data, b) for p, b in zip(ours, before)] == [True, False, False]
+    ours[1].requires_grad = False  # and afterwards, with a gradient and moments
+    before = [p.data.copy() for p in ours]
+    optimiser.step()
+    assert [np.array_equal(p.data, b) for p, b in zip(ours, before)] == [True, True, False]
+    ours[0].requires_grad = ours[1].requires_grad = True
+    before = [p.data.copy() for p in ours]
+    optimiser.step()
+    assert [np.array_equal(p.data, b) for p, b in zip(ours, before)] == [False, False, False]
+
+
+@pytest.mark.parametrize("save", [False, True])
+@pytest.mark.parametrize("name", PAIRS)
+def test_freezing_and_unfreezing_is_pytorchs_also_across_a_saved_state(name, save):
+    """PyTorch counts every parameter's own steps: with the optimiser's t, Adam's late starters would jump."""
+    torch = pytest.importorskip("torch")
+    make, kind, arguments = PAIRS[name]
+    shapes = [(3, 2), (4,), (), (2, 2), (5,)]
+    rng = np.random.default_rng(3)
+    ours = [Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+    theirs = [torch.tensor(p.data.copy(), requires_grad=True) for p in ours]
+    optimiser, reference = make(ours), getattr(torch.optim, kind)(theirs, **arguments)
+    frozen_at = {0: {0, 1}, 5: {0}, 10: {3}, 12: {0, 1, 2, 3}, 14: set()}  # the step -> who is frozen from then on
+    frozen = set()
+    for step in range(20):
+        frozen = frozen_at.get(step, frozen)
+        for i, (p, q) in enumerate(zip(ours, theirs)):
+            p.requires_grad = i not in frozen
+            p.grad = np.asarray(rng.normal(size=p.shape) * 3)
+            q.grad = None if i in frozen else torch.tensor(p.grad)
+        optimiser.step()
+        reference.step()
+        for p, q in zip(ours, theirs):
+            np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-13)
+        if save and step in (3, 7, 11, 13):
+            state = optimiser.state_dict()
+            optimiser = make(ours)
+            optimiser.load_state_dict(state)
+
+
+def test_the_small_parameters_that_move_still_go_together_when_others_are_frozen():
+    ours = parameters()
+    adam = optim.Adam(ours)
+    ours[1].requires_grad = False
+    for _ in range(2):
+        for p in ours:
+            p.grad = np.ones(p.shape)
+        adam.step()
+    assert adam.small == [0, 2]
+    assert adam.state[0]["m"].base is adam.state[2]["m"].base is not None
+    assert adam.state[1] == {}
+    other = optim.Adam(ours)
+    other.load_state_dict(adam.state_dict())
+    assert other.small == [0, 2]
+    assert other.missed == [0, 2, 0]
+
+
+# --- states of other optimisers --------------------------------------------------------------------------------------
+
+
+def after_two_steps(make, count=2):
+    ours = parameters()[:count]
+    optimiser = make(ours)
+    for _ in range(2):
+        for p in ours:
+            p.grad = np.ones(p.shape)
+        optimiser.step()
+    return optimiser
+
+
+def momentum(parameters):
+    return optim.SGD(parameters, momentum=0.9)
+
+
+def changed(state, **changes):
+    """The state with some entries replaced ("__" stands for the dot), or left out where the new value is None."""
+    new = {key.replace("__", "."): value for key, value in changes.items()}
+    return {key: value for key, value in {**state, **new}.items() if value is not None}
+
+
+BAD_STATES = {
+    "Adam's into SGD": (optim.SGD, optim.Adam, {}, r"SGD:\n.*unknown: 0\.m \(3, 2\)"),
+    "Adam's into momentum": (momentum, optim.Adam, {}, r"missing: 0\.velocity \(3, 2\)"),
+    "momentum's into Adam": (optim.Adam, momentum, {}, r"missing: 0\.m \(3, 2\)(.|\n)*unknown: 0\.velocity"),
+    "momentum's into SGD": (optim.SGD, momentum, {}, r"unknown: 0\.velocity"),
+    "SGD's into Adam": (optim.Adam, optim.SGD, {}, r"this state does not belong to this Adam:\n.*missing: 0\.m"),
+    "one moment missing": (optim.Adam, optim.Adam, {"1__v": None}, r"missing: 1\.v \(4,\)$"),
+    "another parameter": (optim.Adam, optim.Adam, {"2__m": np.ones(())}, r"unknown: 2\.m \(\)$"),
+    "another key": (optim.Adam, optim.Adam, {"lr": np.array(0.1)}, r"unknown: lr"),
+    "another shape": (optim.Adam, optim.Adam, {"1__m": np.ones((2, 2))}, r"shape: 1\.m is \(4,\) here, \(2, 2\) there"),
+    "no t": (optim.Adam, optim.Adam, {"t": None}, r"t must be a whole number >= 0, got None"),
+    "t = -1": (optim.Adam, optim.Adam, {"t": np.array(-1)}, r"t must be a whole number >= 0, got array\(-1\)"),
+    "t = 1.5": (optim.Adam, optim.Adam, {"t": np.array(1.5)}, r"t must be a whole number"),
+    "two t": (optim.SGD, optim.SGD, {"t": np.array([1, 2])}, r"t must be a whole number"),
+    "t = True": (optim.SGD, optim.SGD, {"t": np.array(True)}, r"t must be a whole number"),
+    "too many missed": (
+        optim.SGD,
+        optim.SGD,
+        {"0__missed": np.array(3)},
+        r"0\.missed must be a whole number from 0 to t",
+    ),
+    "missed = 0.5": (optim.SGD, optim.SGD, {"0__missed": np.array(0.5)}, r"0\.missed must be a whole number"),
+    "NaN": (optim.Adam, optim.Adam, {"0__m": np.full((3, 2), np.nan)}, r"values: 0\.m must be finite numbers$"),
+    "infinity": (
+        optim.Adam,
+        optim.Adam,
+        {"0__v": np.full((3, 2), np.inf)},
+        r"values: 0\.v must be finite numbers >= 0$",
+    ),
+    "negative": (
+        optim.AdamW,
+        optim.AdamW,
+        {"1__v": -np.ones(4)},
+        r"AdamW:\n  values: 1\.v must be finite numbers >= 0$",
+    ),
+    "strings": (
+        momentum,
+        momentum,
+        {"1__velocity": np.array(list("abcd"))},
+        r"values: 1\.velocity must be finite numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_STATES)
+def test_a_state_that_is_not_its_own_is_refused_and_nothing_changes(name):
+    make, other, changes, message = BAD_STATES[name]
+    optimiser = after_two_steps(make)
+    before = optimiser.state_dict()
+    with pytest.raises(ValueError, match=message):
+        optimiser.load_state_dict(changed(after_two_steps(other).state_dict(), **changes))
+    after = optimiser.state_dict()
+    assert after.keys() == before.keys()
+    assert all(np.array_equal(after[key], before[key]) for key in before)
+    fresh = make(parameters()[:2])
+    with pytest.raises(ValueError, match=message):
+        fresh.load_state_dict(changed(after_two_steps(other).state_dict(), **changes))
+    assert fresh.state_dict() == {"t": 0}
+
+
+@pytest.mark.parametrize("make", [optim.SGD, momentum, optim.Adam, optim.AdamW])
+def test_its_own_states_are_taken(make):
+    for optimiser in (make(parameters()), after_two_steps(make, 3)):
+        state = optimiser.state_dict()
+        other = make(parameters())
+        other.load_state_dict(state)
+        assert other.t == optimiser.t
+        assert all(np.array_equal(values, state[key]) for key, values in other.state_dict().items())
+    other.load_state_dict({**state, "t": 2})  # a plain number will do
+
+
+def test_moments_too_large_for_the_dtype_are_refused():
+    adam = optim.Adam([Parameter(np.zeros(1, np.float32))])
+    with pytest.raises(ValueError, match=r"values: 0\.v must be finite numbers >= 0"):
+        adam.load_state_dict({"t": 1, "0.m": np.zeros(1), "0.v": np.array([1e300])})
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
-NOT_RATES = [-0.1, math.nan, math.inf, -math.inf]
+NOT_RATES = [-0.1, math.nan, math.inf, -math.inf, "0.1", None]
 
 
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
 def test_hyperparameters_that_make_no_sense_are_refused_by_name(make):
     p = [Parameter(1.0)]
     for value in NOT_RATES:
-        with pytest.raises(ValueError, match=rf"{make.__name__}: lr must be a finite number >= 0, got {value}"):
+        with pytest.raises(ValueError, match=rf"{make.__name__}: lr must be a finite number >= 0, got {value!r}"):
             make(p, lr=value)
         with pytest.raises(ValueError, match="weight_decay must be a finite number"):
             make(p, lr=0.1, weight_decay=value)
@@ -222,9 +391,14 @@ def test_parameters_that_cannot_be_learnt_are_refused(make):
         make([])
     with pytest.raises(ValueError, match="expected at least one"):
         make(iter(()))
-    for wrong in (Tensor([1.0]), np.ones(2), w * 2.0, "weights"):
+    for wrong in (Tensor([1]), np.ones(2), w * 2.0, "weights"):
         with pytest.raises(TypeError, match=f"{make.__name__}: expected leaves that require a gradient"):
             make([w, wrong])
+    frozen = Parameter([1.0])
+    frozen.requires_grad = False
+    for none in ([frozen], [Tensor([1.0])], [frozen, Tensor([1.0])]):
+        with pytest.raises(ValueError, match=f"{make.__name__}: no parameter requires a gradient"):
+            make(none)
     with pytest.raises(ValueError, match="given twice"):
         make([w, w])
     assert len(make(p for p in [w]).parameters) == 1
@@ -282,3 +456,57 @@ def test_a_length_that_is_not_finite_is_returned_so_that_it_can_be_seen(bad):
 def test_a_length_that_is_not_positive_is_refused(length):
     with pytest.raises(ValueError, match="max_norm must be > 0"):
         optim.clip_grad_norm(with_gradients([1.0]), length)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [
+        (np.float32, [1e20, 3e20, 1e30, 1e38]),
+        (np.float32, [1e-23, 1e-30, 1e-38]),
+        (np.float64, [1e200, 1e-200, 1e300]),
+        (np.float16, [300.0, 6e4, 1e-4, 1e-6]),
+    ],
+)
+def test_gradients_whose_squares_leave_the_range_of_the_numbers_are_clipped(dtype, sizes):
+    for size in sizes:
+        ours = with_gradients(*(size * RNG.uniform(0.5, 1, shape) for shape in ((4, 5), (3,))))
+        for p in ours:
+            p.data, p.grad = p.data.astype(dtype), p.grad.astype(dtype)
+        exact = [p.grad.astype(np.longdouble) for p in ours]
+        length = float(np.sqrt(sum((g * g).sum() for g in exact)))
+        longest = float(dtype(length / 8)) if dtype != np.float16 else length / 8
+        assert optim.clip_grad_norm(ours, longest) == pytest.approx(length, rel=1e-6, abs=0)
+        for p, g in zip(ours, exact):
+            assert p.grad.dtype == dtype
+            spacing = 1e-6 if dtype != np.float16 else 1e-3
+            smallest = float(np.finfo(dtype).smallest_subnormal)
+            np.testing.assert_allclose(p.grad, g * (longest / length), rtol=spacing, atol=smallest)
+
+
+def test_many_small_numbers_of_float16_are_summed_in_float32():
+    p = Parameter(np.zeros(200_000, np.float16))
+    p.grad = np.ones(200_000, np.float16)  # their squares add up to more than float16 holds
+    assert optim.clip_grad_norm([p], 1.0) == pytest.approx(200_000**0.5, rel=1e-6)
+    np.testing.assert_allclose(p.grad, 200_000**-0.5, rtol=1e-3)
+    p.grad = np.full(200_000, 60_000, np.float16)
+    optim.clip_grad_norm([p], 1.0)  # the factor, 4e-8, is smaller than any float16
+    np.testing.assert_allclose(p.grad, 200_000**-0.5, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "reads"), [(1.0, 2), (1e20, 6), (1e-30, 6)])
+def test_clipping_reads_one_number_a_parameter_from_the_gpu_and_more_only_out_of_range(cupy, monkeypatch, size, reads):
+    read = []
+    monkeypatch.setattr(cupy.ndarray, "__float__", lambda x: read.append(x) or x.item(), raising=False)
+    ours = [Parameter(cupy.asarray(np.full(3, value, np.float32))) for value in (1.0, 2.0)]
+    for p in ours:
+        p.grad = p.data * np.float32(size)
+    assert optim.clip_grad_norm(ours, size) == pytest.approx(size * 15**0.5, rel=1e-6, abs=0)
+    assert len(read) == reads
+    assert [float(p.grad.max()) for p in ours] == pytest.approx([size * 15**-0.5, 2 * size * 15**-0.5], rel=1e-6, abs=0)
+
+
+def test_the_gradient_of_a_frozen_parameter_does_not_count():
+    ours = with_gradients([3.0], [4.0], [12.0])
+    ours[2].requires_grad = False
+    assert optim.clip_grad_norm(ours, 1.0) == 5.0
+    assert [p.grad.tolist() for p in ours] == [[pytest.approx(0.6)], [pytest.approx(0.8)], [12.0]]

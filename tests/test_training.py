@@ -176,3 +176,46 @@ def test_files_that_are_no_checkpoints(tmp_path):
         load_weights(tmp_path / "half", model)
     with pytest.raises(CheckpointError, match="no state of an optimiser"):
         load_checkpoint(tmp_path / "whole", model, optimizer)
+
+
+def test_a_checkpoint_of_another_optimiser_leaves_the_model_as_it_was(tmp_path):
+    model, adam = trained()
+    save_checkpoint(tmp_path / "adam", model, adam, {})
+    other = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    before, sgd = other.state_dict(), optim.SGD(other.parameters())
+    with pytest.raises(CheckpointError, match=r"adam: this state does not belong to this SGD:\n.*unknown: 0\.m"):
+        load_checkpoint(tmp_path / "adam", other, sgd)
+    smaller = nn.Sequential(nn.Linear(3, 2))
+    restored = optim.Adam(smaller.parameters())
+    with pytest.raises(CheckpointError, match=r"unknown: layers\.1\.weight"):
+        load_checkpoint(tmp_path / "adam", smaller, restored)
+    assert restored.t == sgd.t == 0
+    for name, values in other.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+def test_a_checkpoint_keeps_what_was_frozen_and_for_how_long(tmp_path):
+    model, adam = trained()
+    model.layers[0].weight.requires_grad = False
+    for _ in range(3):
+        for p in model.parameters():
+            p.grad = np.ones_like(p.data)
+        adam.step()
+    save_checkpoint(tmp_path / "checkpoint", model, adam, {})
+    other = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    restored = optim.Adam(other.parameters())
+    load_checkpoint(tmp_path / "checkpoint", other, restored)
+    assert restored.missed == adam.missed == [3, 0, 0, 0]
+
+
+def test_a_step_that_returns_no_loss_is_an_error():
+    for wrong in (None, 0.5, {"accuracy": 1.0}):
+        with pytest.raises(ValueError, match=r"^fit: step must return its figures, such as \{'loss': 0\.3\}"):
+            fit(lambda batch, wrong=wrong: wrong, two_batches, 1)
+
+
+def test_a_loss_that_is_a_tensor_counts_as_its_number_and_keeps_no_tape():
+    w = nn.Parameter([2.0])
+    history = fit(lambda batch: {"loss": (w * w).sum()}, two_batches, 1)
+    assert history.epochs == [{"epoch": 0, "train_loss": 4.0}]
+    assert type(history.epochs[0]["train_loss"]) is float

@@ -5,13 +5,13 @@ Reading order:
 1. `tensor.py`: the engine. An array that remembers how it was computed, and the walk that applies the chain rule.
 2. `ops/arithmetic.py`, `ops/matmul.py`: what an operation looks like; then `ops/loss.py`, `ops/activation.py`.
 3. `gradcheck/check.py`: how a gradient is proven right.
-4. `nn/module.py`, `nn/layers.py`, `optim.py`: layers, parameters and how they learn.
+4. `nn/module.py`, `nn/layers.py`, `optim/`: layers, parameters and how they learn.
 5. `models/softmax_by_hand.py`, then `models/softmax_regression.py`: one network, by hand and by the engine.
 
 `backend.py` holds what NumPy and CuPy do differently; `parallel.py` and `memory.py` only make things faster.
 """
 
-from tinygrad_edu import nn, ops, optim
+from tinygrad_edu import metrics, nn, ops, optim
 from tinygrad_edu.backend import DeviceError, resolve_device
 from tinygrad_edu.memory import keep_freed_memory
 from tinygrad_edu.nn import Parameter, manual_seed
@@ -20,4 +20,8 @@ from tinygrad_edu.tensor import Tensor, no_grad
 keep_freed_memory()
 
 __version__ = "0.1.0"
-__all__ = ["DeviceError", "Parameter", "Tensor", "manual_seed", "nn", "no_grad", "ops", "optim", "resolve_device"]
+# fmt: off
+__all__ = [
+    "DeviceError", "Parameter", "Tensor", "manual_seed", "metrics", "nn", "no_grad", "ops", "optim", "resolve_device",
+]
+# fmt: on

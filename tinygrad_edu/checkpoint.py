@@ -5,9 +5,10 @@ Every file is written under a temporary name and renamed, so that a crash leaves
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def load_weights(path: str | Path, model: Module) -> dict[str, Any]:
     Raises CheckpointError when there is no such file, it is damaged, or its names and shapes are not the model's.
     """
     arrays, facts = read_weights(path)
-    _fit_into(Path(path), model, arrays)
+    with _naming(path):
+        model.load_state_dict(arrays)
     return facts
 
 
@@ -59,7 +61,11 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, facts
 
 
 def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> dict[str, Any]:
-    """Restore what `save_checkpoint` wrote, and return its facts; CheckpointError like `load_weights`."""
+    """Restore what `save_checkpoint` wrote, and return its facts.
+
+    CheckpointError like `load_weights`, also for an optimiser of another kind; then nothing has changed, neither in the
+    model nor in the optimiser.
+    """
     arrays, facts = read_weights(path)
     parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "optimizer": {}}
     for name, values in arrays.items():
@@ -67,8 +73,11 @@ def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> di
         parts.get(part, {})[rest] = values
     if "t" not in parts["optimizer"]:
         raise CheckpointError(f"{path} holds weights, but no state of an optimiser; it cannot be resumed from")
-    _fit_into(Path(path), model, parts["model"])
-    _fit_into(Path(path), optimizer, parts["optimizer"])
+    with _naming(path):
+        model.check_state_dict(parts["model"])
+        optimizer.check_state_dict(parts["optimizer"])
+    model.load_state_dict(parts["model"])
+    optimizer.load_state_dict(parts["optimizer"])
     return facts
 
 
@@ -91,8 +100,10 @@ def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> 
     write_whole(path, lambda temporary: save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)}))
 
 
-def _fit_into(path: Path, target: Module | Optimizer, arrays: dict[str, np.ndarray]) -> None:
+@contextlib.contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Turn a ValueError about what is in a file into a CheckpointError that names the file."""
     try:
-        target.load_state_dict(arrays)
+        yield
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None

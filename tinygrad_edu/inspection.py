@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from tinygrad_edu.backend import to_device
 from tinygrad_edu.nn import Module, Parameter, Sequential
+from tinygrad_edu.nn.module import entries, function_name
 from tinygrad_edu.tensor import Tensor, no_grad
 
 
@@ -23,7 +26,7 @@ class LayerRow:
     name : str
         Where it is in the network, such as `layers.0`.
     kind : str
-        Its class.
+        Its class; of a plain function, its name.
     output_shape : tuple
         For one item, without the batch axis.
     parameters : int
@@ -56,19 +59,25 @@ def layers_of(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float
     x = Tensor(to_device(item, parameters[0].device) if parameters else item)
     rows: list[LayerRow] = []
     modes = [(module, module.training) for module in model.modules()]
-    names = dict(_names(model))
+    names: dict[Module, str] = {}
+    for name, module in model.named_modules():
+        names.setdefault(module, name)
     seen: set[Tensor] = set()
 
-    def note(module: Module, output: Any) -> None:
-        own = [value for value in vars(module).values() if isinstance(value, Tensor) and value not in seen]
+    def note(name: str, layer: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if not isinstance(layer, Module):  # a plain function: a layer if it computes a tensor
+            if isinstance(first, Tensor):
+                rows.append(LayerRow(name, function_name(layer), first.shape[1:], 0, 0))
+            return
+        own = {part for _, part in layer.parts() if isinstance(part, Tensor)} - seen
         seen.update(own)
         learnt = sum(t.data.size for t in own if isinstance(t, Parameter))
         kept = sum(t.data.size for t in own) - learnt
-        first = output[0] if isinstance(output, tuple) else output
-        rows.append(LayerRow(names[module], type(module).__name__, first.shape[1:], learnt, kept))
+        rows.append(LayerRow(name, type(layer).__name__, first.shape[1:], learnt, kept))
 
     try:
-        with no_grad(), _observed([m for m in names if not isinstance(m, Sequential)], note):
+        with no_grad(), _observed(names, note):
             model.eval()(x)
     finally:
         for module, training in modes:
@@ -153,33 +162,42 @@ def stages_of(
     return stages, skips
 
 
-def _names(module: Module, prefix: str = "") -> Iterator[tuple[Module, str]]:
-    yield module, prefix
-    for name, child in module.children():
-        yield from _names(child, f"{prefix}.{name}" if prefix else name)
-
-
 @contextlib.contextmanager
-def _observed(modules: list[Module], note: Any) -> Iterator[None]:
-    """While this lasts, `note(module, output)` is called whenever one of the modules has computed something."""
+def _observed(names: dict[Module, str], note: Callable[[str, Any, Any], None]) -> Iterator[None]:
+    """While this lasts, `note(name, layer, output)` is called whenever a layer has computed something.
 
-    def observe(module: Module) -> None:
-        forward = module.forward
-
-        def noted(*inputs: Any, **options: Any) -> Any:
-            output = forward(*inputs, **options)
-            note(module, output)
-            return output
-
-        vars(module)["forward"] = noted  # an attribute of this one object, found before its class's method
-
-    for module in modules:
-        observe(module)
-    try:
+    Layers are the modules, but for `Sequential`, and the plain functions that stand in one: as an attribute, or in a
+    list or dict (a tuple cannot be written into).
+    """
+    with contextlib.ExitStack() as undo:
+        for module, name in names.items():
+            own = vars(module)
+            for path, function in list(entries(own)):
+                place = functools.reduce(operator.getitem, path[:-1], own)
+                if path != ("forward",) and function_name(function) and not isinstance(place, tuple):
+                    part = ".".join(map(str, path))
+                    place[path[-1]] = _noted(function, f"{name}.{part}" if name else part, function, note)
+                    undo.callback(operator.setitem, place, path[-1], function)
+            if isinstance(module, Sequential):
+                continue
+            if "forward" in own:
+                undo.callback(operator.setitem, own, "forward", own["forward"])
+            else:
+                undo.callback(own.pop, "forward")
+            own["forward"] = _noted(module.forward, name, module, note)  # found before the class's method
         yield
-    finally:
-        for module in modules:
-            vars(module).pop("forward", None)
+
+
+def _noted(compute: Callable, name: str, layer: Any, note: Callable[[str, Any, Any], None]) -> Callable:
+    """`compute`, with a call of `note` behind it."""
+
+    @functools.wraps(compute)
+    def noted(*inputs: Any, **options: Any) -> Any:
+        output = compute(*inputs, **options)
+        note(name, layer, output)
+        return output
+
+    return noted
 
 
 def _bytes(n: float) -> str:

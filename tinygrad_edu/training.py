@@ -115,7 +115,8 @@ def fit(
     TrainingError
         The loss became NaN or infinite. What `after_epoch` saved before stays as it is.
     ValueError
-        Less than one epoch, an epoch without a batch, or `patience` without the figure that it watches.
+        Less than one epoch, an epoch without a batch, a step without a loss, or `patience` without the figure that it
+        watches.
     """
     if epochs < 1:
         raise ValueError(f"fit: epochs must be at least 1, got {epochs}")
@@ -146,6 +147,9 @@ def _train_one_epoch(
     bar = progress_bar(batches, label, progress)
     for number, batch in enumerate(bar):
         figures = step(*batch)
+        if not isinstance(figures, dict) or "loss" not in figures:
+            raise ValueError(f"fit: step must return its figures, such as {{'loss': 0.3}}; it returned {figures!r:.80}")
+        figures = {name: float(value) for name, value in figures.items()}  # of a Tensor, the number without its tape
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
                 f"the loss became {figures['loss']} in epoch {epoch}, batch {number} (both counted from 0); "

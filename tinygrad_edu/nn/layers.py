@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Any) -> None:
+        for i, layer in enumerate(layers):
+            is_class = isinstance(layer, type) and issubclass(layer, Module)
+            if not callable(layer) or is_class:
+                hint = f"; make a layer of the class: {layer.__name__}(...)" if is_class else ""
+                hint = "; unpack it: Sequential(*layers)" if isinstance(layer, list | tuple) else hint
+                raise TypeError(f"Sequential: entry {i} must be a module or a function, got {layer!r:.80}{hint}")
         self.layers = list(layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,7 +53,7 @@ class Linear(Module):
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: np.random.Generator | None = None) -> None:
-        check_positive("Linear", inputs=inputs, outputs=outputs)
+        inputs, outputs = check_positive("Linear", inputs=inputs, outputs=outputs)
         self.weight = Parameter(init.glorot_uniform((inputs, outputs), rng))
         self.bias = Parameter(init.zeros((outputs,))) if bias else None
 
@@ -58,9 +65,7 @@ class Dropout(Module):
     """Drops each element with probability p while training; the identity in evaluation. See `ops.dropout`."""
 
     def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p is the probability of dropping an element, 0 <= p < 1; got {p}")
-        self.p = p
+        self.p = check_probability("Dropout", "p", p)
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,8 +100,16 @@ class GELU(Module):
         return ops.gelu(x)
 
 
-def check_positive(layer: str, **sizes: int) -> None:
-    """ValueError unless every size is a whole number >= 1."""
+def check_positive(layer: str, **sizes: Any) -> list[int]:
+    """The sizes as plain ints; ValueError unless each is a whole number >= 1, of Python's or of NumPy's."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{layer}: {name} must be a whole number >= 1, got {size!r}")
+    return [int(size) for size in sizes.values()]
+
+
+def check_probability(layer: str, name: str, p: Any) -> float:
+    """p as a plain float; ValueError unless it is a number with 0 <= p < 1."""
+    if not isinstance(p, Real) or not 0 <= float(p) < 1:
+        raise ValueError(f"{layer}: {name} is a probability, 0 <= {name} < 1; got {p!r}")
+    return float(p)

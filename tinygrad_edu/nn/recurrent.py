@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad_edu import ops
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.layers import check_positive
+from tinygrad_edu.nn.layers import check_positive, check_probability
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.ops.dropout import dropout_mask
 from tinygrad_edu.ops.support import Operand, constant
@@ -56,7 +56,7 @@ class _Recurrent(Module):
     has_cell_state = False
 
     def __init__(self, inputs: int, units: int, rng: np.random.Generator | None = None) -> None:
-        check_positive(type(self).__name__, inputs=inputs, units=units)
+        inputs, units = check_positive(type(self).__name__, inputs=inputs, units=units)
         self.units = units
         self.kernel = Parameter(init.glorot_uniform((inputs, self.gates * units), rng))
         self.recurrent_kernel = Parameter(init.orthogonal((units, self.gates * units), rng))
@@ -213,11 +213,9 @@ class RecurrentLayer(_Recurrent):
         rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(inputs, units, rng)
-        for name, p in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not 0 <= p < 1:
-                raise ValueError(f"{type(self).__name__}: {name} is a probability, 0 <= {name} < 1; got {p}")
         self.return_sequences, self.return_state = return_sequences, return_state
-        self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
+        self.dropout = check_probability(type(self).__name__, "dropout", dropout)
+        self.recurrent_dropout = check_probability(type(self).__name__, "recurrent_dropout", recurrent_dropout)
         self.rng = rng
 
     def forward(self, x: Operand, state: State = None) -> Any:
@@ -282,7 +280,7 @@ class Embedding(Module):
     """
 
     def __init__(self, count: int, size: int, rng: np.random.Generator | None = None) -> None:
-        check_positive("Embedding", count=count, size=size)
+        count, size = check_positive("Embedding", count=count, size=size)
         self.weight = Parameter(init.truncated_normal((count, size), rng=rng))
 
     def forward(self, ids: Tensor | Array) -> Tensor:

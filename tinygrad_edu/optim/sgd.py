@@ -1,0 +1,39 @@
+"""Stochastic gradient descent. The names are those of `optimizer.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.optim.optimizer import Optimizer, check_fraction
+from tinygrad_edu.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and L2 weight decay if wanted.
+
+    g' = g + weight_decay * p
+    v  = momentum * v + g'          (v starts at 0; without momentum, v = g')
+    p  = p - lr * v
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        check_fraction("SGD", momentum=momentum)
+        self.momentum = float(momentum)
+
+    def remembers(self) -> dict[str, float]:
+        return {"velocity": -math.inf} if self.momentum else {}
+
+    def update(self, i: int, p: Array, g: Array) -> None:
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if self.momentum:
+            v = self.state[i].setdefault("velocity", array_module(p).zeros_like(p))
+            v *= self.momentum
+            v += g
+            g = v
+        p -= self.lr * g
