@@ -183,9 +183,14 @@ def test_dropout_drops_while_training_and_nothing_in_evaluation():
 
 def test_activation_layers_are_their_operations():
     x = Tensor(np.array([-1.0, 0.5]))
-    for layer, op in ((nn.ReLU, ops.relu), (nn.Tanh, ops.tanh), (nn.Sigmoid, ops.sigmoid), (nn.GELU, ops.gelu)):
-        np.testing.assert_array_equal(layer()(x).data, op(x).data)
+    names = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "elu", "silu", "softplus")
+    layers = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Softplus)
+    for layer, name in zip(layers, names, strict=True):
+        np.testing.assert_array_equal(layer()(x).data, getattr(ops, name)(x).data)
         assert layer().parameters() == []
+    np.testing.assert_array_equal(nn.GELU("tanh")(x).data, ops.gelu(x, "tanh").data)
+    np.testing.assert_array_equal(nn.LeakyReLU(0.3)(x).data, ops.leaky_relu(x, 0.3).data)
+    np.testing.assert_array_equal(nn.ELU(0.3)(x).data, ops.elu(x, 0.3).data)
 
 
 # --- randomness ------------------------------------------------------------------------------------------------------
@@ -400,10 +405,10 @@ def test_functions_and_settings_are_printed():
     )  # fmt: skip
     assert repr(model.eval()).split("\n") == [
         "Sequential()",
-        "  layers.0: Conv2d(weight (3, 3, 3, 8), bias (8,), stride=2, padding='valid')",
+        "  layers.0: Conv2d(weight (3, 3, 3, 8), bias (8,), stride=2, padding='valid', dilation=1, groups=1)",
         "  layers.1: relu",
-        "  layers.2: MaxPool2d(size=2, padding='valid')",
-        "  layers.3: MaxPool2d(size=(2, 1), padding=1)",
+        "  layers.2: MaxPool2d(size=2, padding='valid', dilation=1, ceil_mode=False)",
+        "  layers.3: MaxPool2d(size=(2, 1), padding=1, dilation=1, ceil_mode=False)",
         "  layers.4: Dropout(p=0.3)",
         "  layers.5: leaky_relu",
         "  layers.6: Residual()",

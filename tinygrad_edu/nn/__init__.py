@@ -11,12 +11,25 @@ from tinygrad_edu.nn.convolution import (
     Residual,
 )
 from tinygrad_edu.nn.init import manual_seed
-from tinygrad_edu.nn.layers import GELU, Dropout, Linear, ReLU, Sequential, Sigmoid, Tanh
+from tinygrad_edu.nn.layers import (
+    ELU,
+    GELU,
+    Dropout,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.nn.normalization import BatchNorm, LayerNorm, RMSNorm
 from tinygrad_edu.nn.recurrent import GRU, LSTM, Embedding, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, detach, unroll
 
 __all__ = [
+    "ELU",
     "GELU",
     "GRU",
     "LSTM",
@@ -31,6 +44,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "LSTMCell",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "Module",
@@ -39,9 +53,11 @@ __all__ = [
     "ReLU",
     "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "SimpleRNN",
     "SimpleRNNCell",
+    "Softplus",
     "Tanh",
     "detach",
     "init",

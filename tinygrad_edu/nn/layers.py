@@ -96,8 +96,45 @@ class Sigmoid(Module):
 class GELU(Module):
     """`ops.gelu` as a layer."""
 
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
     def forward(self, x: Tensor) -> Tensor:
-        return ops.gelu(x)
+        return ops.gelu(x, self.approximate)
+
+
+class LeakyReLU(Module):
+    """`ops.leaky_relu` as a layer."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.slope)
+
+
+class ELU(Module):
+    """`ops.elu` as a layer."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.elu(x, self.alpha)
+
+
+class SiLU(Module):
+    """`ops.silu` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.silu(x)
+
+
+class Softplus(Module):
+    """`ops.softplus` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.softplus(x)
 
 
 def check_positive(layer: str, **sizes: Any) -> list[int]:

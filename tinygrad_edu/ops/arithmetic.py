@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, device_of
-from tinygrad_edu.ops.support import Operand, as_tensor, constant, floating, operands, unbroadcast
-from tinygrad_edu.tensor import Tensor, as_array, record
+from tinygrad_edu.ops.support import Operand, array_of, as_tensor, constant, floating, operands, unbroadcast
+from tinygrad_edu.tensor import Tensor, record
 
 # --- two operands --------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     instead of `where(x > 0, log(x), 0)` write `where(x > 0, log(where(x > 0, x, 1)), 0)`.
     """
     a, b = operands("where", a, b)
-    C = as_array(condition).copy()  # who changes the mask between forward and backward changes no gradient
+    C = array_of("where", condition).copy()  # who changes the mask between forward and backward changes no gradient
     xp = array_module(a.data)
     if C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x > 0; got {condition!r:.80}")

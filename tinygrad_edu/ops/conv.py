@@ -16,16 +16,16 @@ from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops import conv_depthwise, conv_small
 from tinygrad_edu.ops.im2col import col2im, columns_of
 from tinygrad_edu.ops.shape import concatenate, split
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows, is_whole
 from tinygrad_edu.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
 
 def conv2d(
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor | None = None,
+    x: Operand,
+    kernel: Operand,
+    bias: Operand | None = None,
     stride: Pair = 1,
     padding: Padding = "same",
     dilation: Pair = 1,
@@ -79,9 +79,8 @@ def conv2d(
     TypeError
         Not floating point (scale the pixels first), or tensors that differ in dtype or device.
     """
-    check_images("conv2d", x)
-    inputs = (x, kernel) if bias is None else (x, kernel, bias)
-    check_same_kind("conv2d", *inputs)
+    inputs = check_images("conv2d", x, kernel) if bias is None else check_images("conv2d", x, kernel, bias)
+    x, kernel, bias = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
     _check_kernel(x, kernel, bias, groups)
     if 1 < groups < x.shape[3]:
         biases = [None] * groups if bias is None else split(bias, groups)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.conv import bias_gradient, correlate, input_gradient, kernel_gradient
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_sides, find_windows, pair, spread
 from tinygrad_edu.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
 
 def conv_transpose2d(
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor | None = None,
+    x: Operand,
+    kernel: Operand,
+    bias: Operand | None = None,
     stride: Pair = 1,
     padding: Padding = "same",
     dilation: Pair = 1,
@@ -60,9 +60,8 @@ def conv_transpose2d(
     TypeError
         As `conv2d`.
     """
-    check_images("conv_transpose2d", x)
-    inputs = (x, kernel) if bias is None else (x, kernel, bias)
-    check_same_kind("conv_transpose2d", *inputs)
+    inputs = check_images("conv_transpose2d", x, kernel, *(() if bias is None else (bias,)))
+    x, kernel, bias = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
     windows = _windows_back(x, kernel, bias, stride, padding, dilation, output_size)
     X, K, b = x.data, kernel.data, None if bias is None else bias.data
     xp, N, smallest = array_module(X), len(X), smallest_part(windows.numbers * X.shape[3])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
-from tinygrad_edu.ops.support import Operand, constant, floating, operands
-from tinygrad_edu.tensor import Tensor, as_array, record
+from tinygrad_edu.ops.support import Operand, array_of, constant, floating, operands
+from tinygrad_edu.tensor import Tensor, record
 
 
 def softmax_cross_entropy(
@@ -175,7 +175,7 @@ def binary_cross_entropy_with_logits(logits: Operand, targets: Operand, reductio
 
 def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
     """The labels as an array on the logits' device: whole numbers (...,), or probabilities (..., K) in their dtype."""
-    y = as_array(labels)
+    y = array_of(op, labels)
     if device_of(y) != logits.device:
         raise TypeError(f"{op}: logits are on {logits.device!r}, labels on {device_of(y)!r}; move one of them")
     lead = logits.shape[:-1]
@@ -205,7 +205,7 @@ def _checked_weight(op: str, weight: Array | None, logits: Tensor) -> Array:
     K = logits.shape[-1]
     if weight is None:
         return array_module(logits.data).ones(K, logits.dtype)
-    w = constant(op, as_array(weight), logits).data
+    w = constant(op, array_of(op, weight), logits).data
     if w.shape != (K,) or not ((w >= 0) & (w < float("inf"))).all():
         raise ValueError(f"{op}: weight must be {K} finite numbers >= 0, one for each class; got {weight!r:.80}")
     return w

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, scatter_add
-from tinygrad_edu.ops.support import Operand, as_tensor
-from tinygrad_edu.tensor import Tensor, as_array, record
+from tinygrad_edu.ops.support import Operand, array_of, as_tensor
+from tinygrad_edu.tensor import Tensor, record
 
 # Up to about this many rows the product, whose time grows with them, is faster than adding one by one.
 SMALL_TABLE = 512
@@ -50,7 +50,7 @@ def _checked_ids(table: Tensor, ids: Any) -> Array:
     """The ids as an array on the table's device, or the error that says what is wrong with them."""
     if table.data.ndim != 2:
         raise ValueError(f"embedding: expected a table (K, D), a row for each id; got {table.shape}")
-    ids = as_array(ids)
+    ids = array_of("embedding", ids)
     if device_of(ids) != table.device:
         raise TypeError(f"embedding: the table is on {table.device!r}, the ids on {device_of(ids)!r}; move one of them")
     if ids.dtype.kind not in "iu":

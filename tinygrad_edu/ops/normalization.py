@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
@@ -30,9 +30,9 @@ SMALLEST_PART = 2**18  # numbers that are worth a thread
 
 
 def batch_norm(
-    x: Tensor,
-    gamma: Tensor,
-    beta: Tensor,
+    x: Operand,
+    gamma: Operand,
+    beta: Operand,
     running_mean: Tensor | Array | None = None,
     running_var: Tensor | Array | None = None,
     training: bool = True,
@@ -61,7 +61,7 @@ def batch_norm(
     momentum, eps : float
         Keras' values by default.
     """
-    _check("batch_norm", x, gamma=gamma, beta=beta)
+    x, gamma, beta = _checked("batch_norm", x, gamma=gamma, beta=beta)
     X = x.data.reshape(-1, x.shape[-1])  # (n, C)
     M, V = _running(x, "running_mean", running_mean), _running(x, "running_var", running_var)
     xp, n = array_module(X), len(X)
@@ -98,7 +98,7 @@ def batch_norm(
     return record(Y.reshape(x.shape), (x, gamma, beta), backward)
 
 
-def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Tensor:
+def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> Tensor:
     """Y = gamma * x^ + beta,  x^ = (X - mean) / sqrt(var + eps), for every item (Ba, Kiros and Hinton 2016).
 
     Shapes: X (..., C), Y (..., C); gamma and beta (C,); mean and var (..., 1), over the item's own C channels. Nothing
@@ -107,7 +107,7 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Ten
     dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the fact above, with g = G * gamma, n = C,
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
     """
-    _check("layer_norm", x, gamma=gamma, beta=beta)
+    x, gamma, beta = _checked("layer_norm", x, gamma=gamma, beta=beta)
     X = x.data
     deviation = X - X.mean(axis=-1, keepdims=True)
     inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
@@ -127,7 +127,7 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-3) -> Ten
     return record(x_hat * gamma.data + beta.data, (x, gamma, beta), backward)
 
 
-def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-6) -> Tensor:
+def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
     """Y = gamma * x^,  x^ = X / sqrt(mean(X^2) + eps), for every item (Zhang and Sennrich 2019).
 
     Shapes: X (..., C), Y (..., C); gamma (C,); the mean of squares (..., 1), over the item's own C channels. A
@@ -139,7 +139,7 @@ def rms_norm(x: Tensor, gamma: Tensor, eps: float = 1e-6) -> Tensor:
     dx^_i/dx_j = (delta_ij - x^_i x^_j / n) / r   so, with g = G * gamma,   dL/dX = (g - x^ * mean(g x^)) / r,
                                                                            dL/dgamma = sum G x^, over all items.
     """
-    _check("rms_norm", x, gamma=gamma)
+    x, gamma = _checked("rms_norm", x, gamma=gamma)
     X = x.data
     inverse = 1 / array_module(X).sqrt((X * X).mean(axis=-1, keepdims=True) + eps)  # 1 / r
     x_hat = X * inverse
@@ -219,19 +219,20 @@ def _smallest_part(X: Array) -> int:
     return 1 + SMALLEST_PART // X.shape[1]
 
 
-def _check(op: str, x: Tensor, **learnt: Tensor) -> None:
-    """TypeError or ValueError unless x (..., C) is floating point and the learnt vectors are (C,)."""
-    check_same_kind(op, x)
-    if x.dtype.kind != "f":
-        raise TypeError(f"{op}: expected floating-point values, got {x.dtype}; convert them first, x.astype('float32')")
-    if x.data.ndim < 2 or x.data.size == 0:
-        raise ValueError(f"{op}: expected x of shape (..., C) with a batch axis and none of them 0, got {x.shape}")
-    check_same_kind(op, x, *learnt.values())
-    if any(vector.shape != x.shape[-1:] for vector in learnt.values()):
+def _checked(op: str, x: Operand, **learnt: Operand) -> tuple[Tensor, ...]:
+    """x (..., C) and the learnt vectors (C,) as tensors; TypeError or ValueError where they do not fit."""
+    X = as_tensor(op, x).data
+    if X.dtype.kind != "f":
+        raise TypeError(f"{op}: expected floating-point values, got {X.dtype}; convert them first, x.astype('float32')")
+    if X.ndim < 2 or X.size == 0:
+        raise ValueError(f"{op}: expected x of shape (..., C) with a batch axis and none of them 0, got {X.shape}")
+    tensors = same_kind(op, x, *learnt.values())
+    if any(vector.shape != X.shape[-1:] for vector in tensors[1:]):
         raise ValueError(
-            f"{op}: x {x.shape} has {x.shape[-1]} channels, so {' and '.join(learnt)} must be {x.shape[-1:]}; "
-            f"got {' and '.join(str(vector.shape) for vector in learnt.values())}"
+            f"{op}: x {X.shape} has {X.shape[-1]} channels, so {' and '.join(learnt)} must be {X.shape[-1:]}; "
+            f"got {' and '.join(str(vector.shape) for vector in tensors[1:])}"
         )
+    return tensors
 
 
 def _running(x: Tensor, name: str, given: Tensor | Array | None) -> Array | None:

@@ -7,6 +7,7 @@ at their k-th position, counted row by row. So the loops are over the few positi
 from __future__ import annotations
 
 from tinygrad_edu.backend import array_module
+from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
@@ -15,7 +16,7 @@ SMALLEST_PART = 250_000  # pixels of all channels that are worth a thread
 
 
 def max_pool2d(
-    x: Tensor,
+    x: Operand,
     size: Pair,
     stride: Pair | None = None,
     padding: Padding = "valid",
@@ -54,6 +55,7 @@ def max_pool2d(
     ValueError, TypeError
         As `conv2d`; also when a window would see nothing but padding.
     """
+    (x,) = check_images("max_pool2d", x)
     windows = _find_windows("max_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
     N, smallest = len(X), _smallest_part(windows)
@@ -94,7 +96,7 @@ def max_pool2d(
 
 
 def avg_pool2d(
-    x: Tensor,
+    x: Operand,
     size: Pair,
     stride: Pair | None = None,
     padding: Padding = "valid",
@@ -109,6 +111,7 @@ def avg_pool2d(
     padding, or looks out over it in `ceil_mode`, m is smaller than KH*KW. Every pixel enters with weight
     1/m, so dL/dX[n,h,w,c] = the sum of G[n,oh,ow,c] / m[oh,ow] over the windows that see the pixel.
     """
+    (x,) = check_images("avg_pool2d", x)
     windows = _find_windows("avg_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
     one_image = windows.pad(xp.ones((1, *X.shape[1:3], 1), X.dtype))
@@ -124,12 +127,12 @@ def avg_pool2d(
     return record(sum(windows.pixels(windows.pad(X))) / m, (x,), backward)
 
 
-def global_avg_pool2d(x: Tensor) -> Tensor:
+def global_avg_pool2d(x: Operand) -> Tensor:
     """Y = the mean over all pixels, channel by channel: (N, H, W, C) -> (N, C) (Lin, Chen and Yan 2014).
 
     Y[n,c] = 1/(H W) sum over h,w of X[n,h,w,c]   so   dL/dX[n,h,w,c] = G[n,c] / (H W).
     """
-    check_images("global_avg_pool2d", x)
+    (x,) = check_images("global_avg_pool2d", x)
     X, xp = x.data, array_module(x.data)
     _, H, W, _ = X.shape
     if X.size == 0:
@@ -144,7 +147,6 @@ def global_avg_pool2d(x: Tensor) -> Tensor:
 def _find_windows(
     op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool
 ) -> Windows:
-    check_images(op, x)
     windows = find_windows(op, x.shape, size, size if stride is None else stride, padding, dilation, ceil_mode)
     if windows.is_padded and not all(_see_pixels(windows, axis) for axis in (0, 1)):
         raise ValueError(

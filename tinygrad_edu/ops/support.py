@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, as_array, record
 
 Operand = Tensor | Array  # a tensor, or what becomes one beside a tensor: a number, a list, an array
 
 
 def as_tensor(op: str, x: Operand) -> Tensor:
     """`x` as a tensor: itself, or a constant made of an array, a number or a list; TypeError where there is no way."""
-    if isinstance(x, Tensor):
-        return x
+    return x if isinstance(x, Tensor) else Tensor(array_of(op, x))
+
+
+def array_of(op: str, x: Operand) -> Array:
+    """`x`, which gets no gradient (labels, a mask), as an array; TypeError where there is no way."""
     try:
-        return Tensor(x)
+        return as_array(x)
     except TypeError as error:
         raise TypeError(f"{op}: {error}") from None
 
@@ -167,6 +170,3 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
 
     backward_all.__qualname__ = backward.__qualname__
     return tuple(record_result(i) for i in range(len(results)))
-
-
-check_same_kind = same_kind

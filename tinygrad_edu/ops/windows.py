@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.support import check_same_kind
+from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.tensor import Tensor
 
 Pair = int | tuple[int, int]
@@ -136,18 +136,22 @@ def find_windows(
     return windows
 
 
-def check_images(op: str, x: Tensor) -> None:
-    """TypeError for what is no tensor or not floating point, ValueError for a wrong number of axes."""
-    check_same_kind(op, x)
-    if x.data.ndim != 4:
+def check_images(op: str, x: Operand, *others: Operand) -> tuple[Tensor, ...]:
+    """The images, and the others beside them, as tensors of one kind (see `same_kind`).
+
+    TypeError for pixels that are not floating point, ValueError for a wrong number of axes.
+    """
+    images = as_tensor(op, x)
+    if images.data.ndim != 4:
         raise ValueError(
-            f"{op}: expected images of shape (N, H, W, C), got {x.shape} with {x.data.ndim} axes; "
+            f"{op}: expected images of shape (N, H, W, C), got {images.shape} with {images.data.ndim} axes; "
             "a single image needs a batch axis, x[None], a grey one a channel axis, x[..., None]"
         )
-    if x.dtype.kind != "f":
+    if images.dtype.kind != "f":
         raise TypeError(
-            f"{op}: expected floating-point images, got {x.dtype}; convert them first: x.astype('float32') / 255"
+            f"{op}: expected floating-point images, got {images.dtype}; convert them first: x.astype('float32') / 255"
         )
+    return same_kind(op, x, *others)
 
 
 def spread(k: int, d: int) -> int:
