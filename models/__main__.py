@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     modules = {name: importlib.import_module(f"models.{name}") for name in names}
     for name, module in modules.items():
         print(f"{name:<20} {str(module.__doc__).splitlines()[0]}")
-    rows, failed = [], []
+    closing, failed = [], []
     for number, (name, module) in enumerate(modules.items(), 1):
         print(f"\n=== {number}/{len(modules)}  {name}", flush=True)
         start = time.perf_counter()
@@ -52,11 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
             return status
         if status:
             failed.append(name)
-            rows.append([name, "-", "failed, see above", "-", "-", seconds])
-        else:
-            rows += table_rows(name, options.out / name, seconds)
-    print()
-    print_table(("model", "data", "figure", "report", "measured", "seconds"), rows)
+        closing.append((name, None if status else options.out / name, seconds))
+    for name, out, seconds in closing:
+        print_figures(name, out, seconds)
     return 1 if failed else 0
 
 
@@ -69,13 +67,14 @@ def script_arguments(name: str, options: argparse.Namespace) -> list[str]:
     return arguments + (["--no-progress"] if options.no_progress else [])
 
 
-def table_rows(name: str, out: Path, seconds: str) -> list[list[str]]:
-    """The lines of a script's own table, as it left them in its metrics.json; name, data and time on the first."""
+def print_figures(name: str, out: Path | None, seconds: str) -> None:
+    """A script's own table, as it left it in its metrics.json, under a line that says of what and how long it is."""
+    if out is None:
+        print(f"\n{name}: failed, see above, {seconds} s")
+        return
     metrics = json.loads((out / "metrics.json").read_text())
-    data = f"{metrics['data']['name']} ({metrics['data']['source']})"
-    rows = [["", "", *row, ""] for row in metrics["table"]]
-    rows[0][0], rows[0][1], rows[0][-1] = name, data, seconds
-    return rows
+    print(f"\n{name}: {metrics['data']['name']} ({metrics['data']['source']}), {metrics['length']}, {seconds} s")
+    print_table(("figure", "report", "measured"), metrics["table"], indent="  ")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 144 monthly totals, 1949 to 1960, scaled to [0, 1]. The first 67% are for training. The figure of merit is the root mean
 squared error in thousands of passengers.
+
+The guess to beat is "next month = this month". It is off by 23.2 (training) and 48.7 (test), and the practical's
+network, whose median over ten seeds is 23.18 and 50.12, does not beat it. From one month alone it has learnt to repeat
+it: in the picture its curve lags a month behind. `--look-back 12` lets it see the same month of the year before.
 """
 
 from __future__ import annotations
@@ -10,8 +14,9 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script, whole_number
-from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from models.common import OPTIMIZERS, flags, script, whole_number
+from models.run import Run
+from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import MinMaxScaler, batches, create_dataset, load_airline
 
 UNITS = 4
@@ -31,7 +36,7 @@ class AirlineNetwork(nn.Module):
 
 
 def parse(arguments):
-    parser = flags(__doc__, "airline_lstm", epochs=100, quick_epochs=100)
+    parser = flags(__doc__, "airline_lstm", epochs=100, quick_epochs=100, lr=1e-3, batch_size=1)
     parser.add_argument("--look-back", type=whole_number, default=1, help="months that the prediction sees (1)")
     parser.add_argument(
         "--time-steps",
@@ -61,7 +66,7 @@ def main(arguments=None):
     X_test, Y_test = prepare(scaled[cut:], options)
 
     model = AirlineNetwork(X.shape[2]).to(run.device)
-    optimizer = optim.Adam(model.parameters())
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
 
     def train_step(x, y):
         optimizer.zero_grad()
@@ -81,8 +86,10 @@ def main(arguments=None):
     def evaluate():
         return {"train_rmse": rmse(X, Y), "test_rmse": rmse(X_test, Y_test)}
 
-    # Batch 1: 94 steps an epoch, each from a single month.
-    run.fit(train_step, lambda: batches(X, Y, batch_size=1, rng=run.rng), evaluate, model, optimizer, every=10)
+    def new_batches():  # of one pair by default: 94 steps an epoch, each from a single month
+        return batches(X, Y, batch_size=options.batch_size, rng=run.rng)
+
+    run.fit(train_step, new_batches, evaluate, model, optimizer, every=10)
 
     draw(run, options, series, cut, predict(X), predict(X_test))
     final = dict(run.history.epochs[-1])
@@ -93,9 +100,20 @@ def main(arguments=None):
         ("loss, first epoch", "0.0464", f"{losses[0]:.4f}"),
         ("loss, last epoch", "about 0.002", f"{losses[-1]:.4f}"),
     ]
-    if options.look_back > 1:  # the report's network saw a single month
+    if series.name != "airline passengers":  # a user's own: the report knows nothing of it
         report = [(figure, "-", measured) for figure, _, measured in report]
-    run.finish(model, final, report, look_back=options.look_back)
+    repeat = '"next month = this month"'
+    baselines = [
+        (f"train RMSE of {repeat}", f"{persistence(X, Y, scaler):.2f}"),
+        (f"test RMSE of {repeat}", f"{persistence(X_test, Y_test, scaler):.2f}"),
+    ]
+    run.finish(model, final, report, baselines, look_back=options.look_back)
+
+
+def persistence(X, Y, scaler):
+    """RMSE of the guess that the month after a window is as its last one."""
+    last = X.reshape(len(X), -1)[:, -1]
+    return float(np.sqrt(np.mean((scaler.undo(last) - scaler.undo(Y[:, 0])) ** 2)))
 
 
 def draw(run, options, series, cut, train, test):

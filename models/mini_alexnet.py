@@ -10,13 +10,13 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script
+from models.common import OPTIMIZERS, flags, script
+from models.run import Run
 from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim, plots
 from tinygrad_edu.data import augment, batches, load_cifar10
 from tinygrad_edu.inspection import stages_of, summary
+from tinygrad_edu.training import progress_bar
 
-BATCH_SIZE = 128
-LEARNING_RATE = 1e-3
 REPORT = {"train": "about 82", "test": "about 68"}  # after 10 epochs
 
 
@@ -77,12 +77,11 @@ def prepare(images, labels, device):
 
 
 @no_grad()
-def predict(model, images, device):
+def predict(model, images, run):
     """Probabilities of the classes (N, K), batch by batch, without dropout."""
     model.eval()
-    parts = [
-        ops.softmax(model(prepare(X, X[:, 0, 0, 0], device)[0])).numpy() for (X,) in batches(images, batch_size=125)
-    ]
+    pieces = progress_bar(batches(images, batch_size=125), "evaluation", run.progress, delay=1.0)
+    parts = [ops.softmax(model(prepare(X, X[:, 0, 0, 0], run.device)[0])).numpy() for (X,) in pieces]
     model.train()
     return np.concatenate(parts)
 
@@ -96,7 +95,7 @@ def measure(probabilities, labels, part):
 
 @script
 def main(arguments=None):
-    parser = flags(__doc__, "mini_alexnet", epochs=10, quick_epochs=3)
+    parser = flags(__doc__, "mini_alexnet", epochs=10, quick_epochs=3, lr=1e-3, batch_size=128)
     parser.add_argument("--variant", choices=VARIANTS, default="plain", help="which network (plain)")
     parser.add_argument(
         "--schedule", choices=("constant", "cosine"), help="of the learning rate (cosine; plain: constant, as reported)"
@@ -104,10 +103,10 @@ def main(arguments=None):
     parser.add_argument("--augment", action="store_true", help="shift and mirror the training images")
     options = parser.parse_args(arguments)
     data = load_cifar10(options.data_dir, options.data, progress=False if options.no_progress else None)
-    run = Run(options, data.name, data.source, options.variant)
+    options.schedule = options.schedule or ("constant" if options.variant == "plain" else "cosine")
 
     # The last fifth of the training images is the validation set; slices are views, they cost no memory.
-    share = 5 if options.quick and not run.synthetic else 1  # a fifth of the images, to see it work
+    share = 5 if options.quick and data.source != "synthetic" else 1  # a fifth of the images, to see it work
     count = len(data.train_labels)
     train, validation, test = (
         (images[part], labels[part])
@@ -118,17 +117,32 @@ def main(arguments=None):
         )
     )
 
+    run = Run(
+        options,
+        data.name,
+        data.source,
+        options.variant,
+        examples=("images", len(train[1]), count * 4 // 5),
+        reported=(
+            "seed",
+            "variant",
+            "schedule",
+            "augment",
+        ),  # the table holds every variant against the report's network
+    )
+    if options.schedule == "cosine":  # it is drawn out over the epochs that are wanted, so these are part of the run
+        run.settings["epochs of the schedule"] = run.epochs
+
     model = VARIANTS[options.variant]().to(run.device)
     print(summary(model, (32, 32, 3)), flush=True)
-    optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    cosine = (options.schedule or ("constant" if options.variant == "plain" else "cosine")) == "cosine"
-    steps = run.epochs * -(-len(train[0]) // BATCH_SIZE)
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    steps = run.epochs * -(-len(train[0]) // options.batch_size)
 
     def train_step(images, labels):
         if options.augment:
             images = augment(images, run.rng)
-        if cosine:
-            optimizer.lr = optim.cosine(LEARNING_RATE, optimizer.t, steps)
+        if options.schedule == "cosine":
+            optimizer.lr = optim.cosine(options.lr, optimizer.t, steps)
         X, y = prepare(images, labels, run.device)
         optimizer.zero_grad()
         logits = model(X)  # (N, 10)
@@ -138,17 +152,23 @@ def main(arguments=None):
         return {"loss": loss.item(), "accuracy": 100 * metrics.accuracy(logits, y)}
 
     def evaluate():
-        return measure(predict(model, validation[0], run.device), validation[1], "validation")
+        return measure(predict(model, validation[0], run), validation[1], "validation")
 
-    run.fit(train_step, lambda: batches(*train, batch_size=BATCH_SIZE, rng=run.rng), evaluate, model, optimizer)
+    def new_batches():
+        return batches(*train, batch_size=options.batch_size, rng=run.rng)
 
-    probabilities = predict(model, test[0], run.device)
+    run.fit(train_step, new_batches, evaluate, model, optimizer)
+
+    probabilities = predict(model, test[0], run)
     # A clean pass: while training, the weights change under the figures, and dropout hides units.
-    final = measure(predict(model, train[0], run.device), train[1], "train") | evaluate()
+    final = measure(predict(model, train[0], run), train[1], "train") | evaluate()
     final |= measure(probabilities, test[1], "test")
     draw(run, model, data, test, probabilities)
     rows = [(f"{part} accuracy, %", REPORT[part], f"{final[f'{part}_accuracy']:.1f}") for part in REPORT]
-    run.finish(model, final, rows, variant=options.variant)
+    most_frequent = np.bincount(train[1]).argmax()
+    guess = 100 * float(np.mean(test[1] == most_frequent))
+    baselines = [(f"test accuracy of always saying {data.class_names[most_frequent]}, %", f"{guess:.1f}")]
+    run.finish(model, final, rows, baselines if f"{guess:.1f}" != "10.0" else (), variant=options.variant)
 
 
 def draw(run, model, data, test, probabilities):

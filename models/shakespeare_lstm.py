@@ -10,14 +10,17 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script, whole_number
+from models.common import OPTIMIZERS, flags, script, whole_number
+from models.run import Run
 from models.writing import sample_text
-from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.checkpoint import load_weights, read_weights
 from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
+from tinygrad_edu.training import progress_bar
 
-WINDOW, STEP, BATCH_SIZE = 30, 3, 128
-TRAIN_CHARACTERS, QUICK_CHARACTERS = 1_000_000, 60_000
+WINDOW, STEP = 30, 3
+TRAIN_CHARACTERS = 1_000_000
+QUICK_STAND_IN = 400_000  # characters of the stand-in text that a quick run reads; of the real text it reads all
 SAMPLE_EVERY, SAMPLE_LENGTH = 256, 400
 
 
@@ -42,7 +45,7 @@ class CharacterLSTM(nn.Module):
 
 
 def parse(arguments):
-    parser = flags(__doc__, "shakespeare_lstm", epochs=3, quick_epochs=1)
+    parser = flags(__doc__, "shakespeare_lstm", epochs=3, quick_epochs=1, lr=1e-3, batch_size=128)
     parser.add_argument("--stateful", action="store_true", help="contiguous text, state carried along (20 epochs)")
     parser.add_argument("--input-dropout", type=float, default=0.1, help="of the embedded characters (0.1)")
     parser.add_argument("--recurrent-dropout", type=float, default=0.2, help="of the LSTM's state (0.2)")
@@ -63,14 +66,21 @@ def main(arguments=None):
     if options.sample:
         return sample_only(options)
     text = load_shakespeare(options.data_dir, options.data, progress=False if options.no_progress else None)
-    run = Run(options, text.name, text.source, "stateful" if options.stateful else "window")
     vocabulary = Vocabulary(text.text)
     ids = vocabulary.encode(text.text)
     cut = min(TRAIN_CHARACTERS, len(ids) * 9 // 10)
     train, validation = ids[:cut], ids[cut:]
-    if options.quick:
-        train, validation = train[:QUICK_CHARACTERS], validation[: QUICK_CHARACTERS // 6]
-    print(f"{len(train):,} characters for training, {len(validation):,} for validation, {len(vocabulary)} distinct")
+    if options.quick and text.source == "synthetic":
+        train, validation = train[:QUICK_STAND_IN], validation[: QUICK_STAND_IN // 8]
+    run = Run(
+        options,
+        text.name,
+        text.source,
+        "stateful" if options.stateful else "window",
+        examples=("characters", len(train), cut),
+        not_computed=("prompt", "sample", "sliding_window"),
+    )
+    print(f"{len(validation):,} characters for validation, {len(vocabulary)} distinct ones")
 
     windows, unseen = TextWindows(train, WINDOW, STEP), TextWindows(validation, WINDOW, STEP)
 
@@ -79,14 +89,13 @@ def main(arguments=None):
     vocabulary.encode(prompt)  # a character that the network cannot know is refused now, not after the training
 
     model = CharacterLSTM(len(vocabulary), options.input_dropout, options.recurrent_dropout).to(run.device)
-    optimizer = optim.Adam(model.parameters())
-    run.out.mkdir(parents=True, exist_ok=True)
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
     samples = (run.out / "samples.txt").open("a" if options.resume is not None else "w", encoding="utf-8")
     write_rng = np.random.default_rng([options.seed, 2])
-    state, batch = None, 0
+    state = None
 
     def train_step(x, y):
-        nonlocal state, batch
+        nonlocal state
         optimizer.zero_grad()
         if options.stateful:  # y (N, T): the character after each one
             scores, state = model.after_each(Tensor(x).to(run.device), state)
@@ -96,17 +105,16 @@ def main(arguments=None):
         loss = ops.softmax_cross_entropy(scores, Tensor(y).to(run.device))
         loss.backward()
         optimizer.step()
-        batch += 1
-        if batch % SAMPLE_EVERY == 0:
-            save_sample(f"after batch {batch}")
+        if optimizer.t % SAMPLE_EVERY == 0:
+            save_sample(f"after batch {optimizer.t}")
         return {"loss": loss.item()}
 
     def batches():
         nonlocal state
         state = None  # the text starts anew
         if options.stateful:
-            return iter(Chunks(train, BATCH_SIZE, WINDOW))
-        return windows.batches(BATCH_SIZE, run.rng)
+            return Chunks(train, options.batch_size, WINDOW)
+        return windows.batches(options.batch_size, run.rng)
 
     @no_grad()
     def evaluate():
@@ -116,7 +124,7 @@ def main(arguments=None):
         memory = None
         rows = min(16, len(validation) // (WINDOW + 1))
         pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)
-        for x, y in pieces:
+        for x, y in progress_bar(pieces, "evaluation", run.progress, delay=1.0):
             read = model.after_each if options.stateful else model
             scores, memory = read(Tensor(x).to(run.device), memory if options.stateful else None)
             total += ops.softmax_cross_entropy(scores, Tensor(y).to(run.device), "sum").item()
@@ -144,7 +152,21 @@ def main(arguments=None):
         ("training loss (nats)", "-", f"{final['train_loss']:.3f}"),
         ("distinct characters", "about 65", str(len(vocabulary))),
     ]
-    run.finish(model, final, report, characters=vocabulary.characters, prompt=prompt)
+    guesses = baselines(train, validation, len(vocabulary))
+    run.finish(model, final, report, guesses, characters=vocabulary.characters, prompt=prompt)
+
+
+def baselines(train, validation, K):
+    """Nats per character of guessing by counts of the training text: of characters, and of pairs of them."""
+    pairs = np.zeros((K, K))
+    np.add.at(pairs, (train[:-1], train[1:]), 1)
+    alone = np.log((pairs.sum(axis=0) + 1) / (pairs.sum() + K))  # one more of each, so that nothing is impossible
+    after = np.log((pairs + 1) / (pairs.sum(axis=1, keepdims=True) + K))
+    before, truth = validation[:-1], validation[1:]
+    return [
+        ("validation loss of the characters' frequencies", f"{-alone[truth].mean():.3f}"),
+        ("validation loss of the frequencies of pairs", f"{-after[before, truth].mean():.3f}"),
+    ]
 
 
 def sample_only(options):

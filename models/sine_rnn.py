@@ -12,6 +12,10 @@ a 1 x 1 orthogonal matrix. Where it starts at -1, and v and w with opposite sign
 plus. The descent follows it along a valley: w shrinks, |u| grows, and the network comes to predict from x_1 alone,
 which cannot do better than 0.17. The way out leads through w = 0, where both values are lost; that hill it never
 climbs. More units (`--units 2`) give it a way around.
+
+Baselines, all on the test part: the mean of the series has an MSE of 0.50, "the next value = this one" 0.052, and a
+linear function of the last two values, fitted to the training part, 0.0086. The practical's network of one unit, with
+a median of 0.012, does not beat that: on two values of a sine there is not much for a tanh to add.
 """
 
 from __future__ import annotations
@@ -21,12 +25,12 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script, whole_number
+from models.common import OPTIMIZERS, flags, script, whole_number
 from models.gradient_flow import draw_gradient_flow
-from tinygrad_edu import Tensor, nn, no_grad, ops, optim, plots
+from models.run import Run
+from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import batches, noisy_sine, series_windows
 
-BATCH_SIZE = 600
 TRAIN_PART, VALIDATION_PART = 0.75, 0.05
 CELLS = {"rnn": nn.SimpleRNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -44,7 +48,7 @@ class SineNetwork(nn.Module):
 
 
 def parse(arguments):
-    parser = flags(__doc__, "sine_rnn", epochs=1000, quick_epochs=1000)
+    parser = flags(__doc__, "sine_rnn", epochs=1000, quick_epochs=1000, lr=1e-3, batch_size=600)
     parser.add_argument("--cell", default="rnn", choices=tuple(CELLS), help="the recurrent layer (rnn)")
     parser.add_argument("--units", type=whole_number, default=1, help="its number of units (1)")
     parser.add_argument("--truncated-length", type=window_length, default=2, help="values in a window, 1 to 10 (2)")
@@ -80,7 +84,7 @@ def main(arguments=None):
 
     model = SineNetwork(options.cell, options.units).to(run.device)
     wrong_start = starts_wrong(model, options)
-    optimizer = optim.Adam(model.parameters())
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
 
     def train_step(x, y):
         optimizer.zero_grad()
@@ -99,7 +103,7 @@ def main(arguments=None):
 
     run.fit(
         train_step,
-        lambda: batches(X_train, Y_train, batch_size=BATCH_SIZE, rng=run.rng),
+        lambda: batches(X_train, Y_train, batch_size=options.batch_size, rng=run.rng),
         evaluate,
         model,
         optimizer,
@@ -115,11 +119,22 @@ def main(arguments=None):
     report = [
         ("test MSE", "-", f"{test_loss:.4f}"),
         ("validation MSE", "-", f"{final.get('validation_loss', float('nan')):.4f}"),
-        ("test MSE of the mean", "-", f"{Y_test.var():.4f}"),
     ]
     if wrong_start and test_loss > 0.4 * Y_test.var():
         print("this start got stuck, as one in four does: see the top of models/sine_rnn.py, and try another --seed")
-    run.finish(model, final, report, cell=options.cell, units=options.units)
+    run.finish(model, final, report, baselines(series[:cut], series[cut:]), cell=options.cell, units=options.units)
+
+
+def baselines(train, test):
+    """What can be had without a network, on the test part: three guesses of the value after two others."""
+    (X, Y), (X_test, Y_test) = (series_windows(part, 2) for part in (train, test))  # (N, 2, 1), (N, 1)
+    line, *_ = np.linalg.lstsq(np.c_[X[:, :, 0], np.ones(len(X))], Y[:, 0], rcond=None)
+    guesses = {
+        "the mean": Y_test.mean(),
+        '"the next value = this one"': X_test[:, 1, 0],
+        "a linear function of two values": np.c_[X_test[:, :, 0], np.ones(len(X_test))] @ line,
+    }
+    return [(f"test MSE of {name}", f"{np.mean((guess - Y_test[:, 0]) ** 2):.4f}") for name, guess in guesses.items()]
 
 
 def starts_wrong(model, options):

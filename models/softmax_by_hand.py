@@ -24,12 +24,11 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script
+from models.common import flags, script
+from models.run import Run
 from tinygrad_edu import plots
 from tinygrad_edu.data import batches, load_mnist
 
-BATCH_SIZE = 100
-LEARNING_RATE = 0.1
 REPORT = {0: (89.27, 90.24), 10: (92.09, 92.13), 19: (92.50, 92.24)}  # epoch: train and test accuracy, %
 
 
@@ -63,7 +62,17 @@ def prepare(images, labels):
 
 @script
 def main(arguments=None):
-    options = flags(__doc__, "softmax_by_hand", epochs=20, quick_epochs=20).parse_args(arguments)
+    parser = flags(
+        __doc__,
+        "softmax_by_hand",
+        epochs=20,
+        quick_epochs=20,
+        lr=0.1,
+        batch_size=100,
+        optimizer="sgd",
+        optimizers=["sgd"],  # by hand
+    )
+    options = parser.parse_args(arguments)
     if options.device == "cuda" or options.resume is not None:
         raise ValueError("softmax_by_hand is NumPy alone, in one piece: it has neither --device cuda nor --resume")
     options.device = "cpu"
@@ -75,10 +84,10 @@ def main(arguments=None):
     W = np.zeros((784, 10), dtype=np.float32)
     b = np.zeros(10, dtype=np.float32)
     for epoch in range(run.epochs):
-        for images, one_hot in batches(X, T, batch_size=BATCH_SIZE):  # in file order, no shuffling
+        for images, one_hot in batches(X, T, batch_size=options.batch_size):  # in file order, no shuffling
             gradW, gradb = gradients(images, one_hot, W, b)
-            W -= LEARNING_RATE * gradW
-            b -= LEARNING_RATE * gradb
+            W -= options.lr * gradW
+            b -= options.lr * gradb
         run.record_epoch(
             epoch,
             train_accuracy=accuracy(W, b, X, data.train_labels),
@@ -86,7 +95,14 @@ def main(arguments=None):
         )
 
     draw(run, W, forward(X_test, W, b), data)
-    run.finish(None, dict(run.history.epochs[-1]), report_rows(run.history))
+    run.finish(None, dict(run.history.epochs[-1]), report_rows(run.history), baselines(data))
+
+
+def baselines(data):
+    """What needs no network: to say the most frequent digit always."""
+    most_frequent = np.bincount(data.train_labels).argmax()
+    share = 100 * np.mean(data.test_labels == most_frequent)
+    return [(f"test accuracy of always saying {most_frequent}, %", f"{share:.2f}")]
 
 
 def report_rows(history):

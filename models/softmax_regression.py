@@ -10,13 +10,11 @@ import sys
 
 import numpy as np
 
-from models.common import Run, flags, script
-from models.softmax_by_hand import draw, report_rows
-from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim
+from models.common import OPTIMIZERS, flags, script
+from models.run import Run
+from models.softmax_by_hand import baselines, draw, report_rows
+from tinygrad_edu import Tensor, metrics, nn, no_grad, ops
 from tinygrad_edu.data import batches, load_mnist
-
-BATCH_SIZE = 100
-LEARNING_RATE = 0.1
 
 
 class SoftmaxRegression(nn.Module):
@@ -44,14 +42,15 @@ def accuracy(model, images, labels):
 
 @script
 def main(arguments=None):
-    options = flags(__doc__, "softmax_regression", epochs=20, quick_epochs=20).parse_args(arguments)
+    parser = flags(__doc__, "softmax_regression", epochs=20, quick_epochs=20, lr=0.1, batch_size=100, optimizer="sgd")
+    options = parser.parse_args(arguments)
     data = load_mnist(options.data_dir, options.data, progress=False if options.no_progress else None)
     run = Run(options, data.name, data.source)
     X, y = prepare(data.train_images, data.train_labels, run.device)
     X_test, y_test = prepare(data.test_images, data.test_labels, run.device)
 
     model = SoftmaxRegression().to(run.device)
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
 
     def train_step(images, labels):
         optimizer.zero_grad()
@@ -65,12 +64,12 @@ def main(arguments=None):
         return {"train_accuracy": accuracy(model, X, y), "test_accuracy": accuracy(model, X_test, y_test)}
 
     # In file order, no shuffling, as in the practical.
-    run.fit(train_step, lambda: batches(X, y, batch_size=BATCH_SIZE), evaluate, model, optimizer)
+    run.fit(train_step, lambda: batches(X, y, batch_size=options.batch_size), evaluate, model, optimizer)
 
     with no_grad():
         probabilities = ops.softmax(model(Tensor(X_test))).numpy()
     draw(run, model.weight.numpy(), probabilities, data)
-    run.finish(model, dict(run.history.epochs[-1]), report_rows(run.history))
+    run.finish(model, dict(run.history.epochs[-1]), report_rows(run.history), baselines(data))
 
 
 if __name__ == "__main__":

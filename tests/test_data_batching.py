@@ -50,8 +50,8 @@ def test_the_generator_is_used_at_the_call():
     first, second = batches(x, batch_size=30, rng=rng), batches(x, batch_size=30, rng=rng)
     rng = np.random.default_rng(1)
     expected = x[rng.permutation(30)], x[rng.permutation(30)]
-    np.testing.assert_array_equal(next(second)[0], expected[1])
-    np.testing.assert_array_equal(next(first)[0], expected[0])
+    np.testing.assert_array_equal(next(iter(second))[0], expected[1])
+    np.testing.assert_array_equal(next(iter(first))[0], expected[0])
 
 
 def test_a_batch_larger_than_the_data_is_the_data():

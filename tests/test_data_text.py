@@ -52,7 +52,7 @@ def test_a_million_characters_are_not_materialised():
     windows = TextWindows(np.zeros(1_000_000, dtype=np.int64), length=30, step=3)
     assert len(windows) == 333_324
     assert windows.starts.nbytes < 3_000_000
-    assert next(windows.batches(128))[0].shape == (128, 30)
+    assert next(iter(windows.batches(128)))[0].shape == (128, 30)
 
 
 def test_chunks_continue_each_other():

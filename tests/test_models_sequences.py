@@ -8,7 +8,7 @@ import pytest
 from models import airline_lstm, shakespeare_lstm, sine_rnn
 from models.gradient_flow import gradient_norms
 from models.writing import next_probabilities, write
-from tinygrad_edu import Tensor, nn, ops
+from tinygrad_edu import Tensor, nn, ops, optim
 from tinygrad_edu.checkpoint import save_weights
 from tinygrad_edu.data import Vocabulary
 
@@ -59,7 +59,7 @@ def test_sine_learns_and_leaves_its_files(in_folder, cell, monkeypatch):
 
 def test_sine_stops_early(in_folder, capsys, monkeypatch):
     monkeypatch.setattr(sine_rnn, "draw_gradient_flow", lambda folder, seed: None)
-    monkeypatch.setattr(sine_rnn.optim.Adam, "step", lambda self: None)  # no progress at all
+    monkeypatch.setattr(optim.Adam, "step", lambda self: None)  # no progress at all
     assert sine_rnn.main([*QUIET, "--epochs", "50", "--patience", "3", "--cycles", "20"]) == 0
     assert "validation_loss did not improve for 3 epochs" in capsys.readouterr().out
     assert len(metrics(in_folder / "runs" / "sine_rnn")["epochs"]) == 4
@@ -144,9 +144,8 @@ def test_sampling_from_the_weights_of_another_script_says_so(in_folder, capsys):
     assert "weights.safetensors holds no vocabulary" in capsys.readouterr().err
 
 
-def test_stateful_training_carries_the_state(trained, monkeypatch):
-    monkeypatch.setattr(shakespeare_lstm, "BATCH_SIZE", 4)
-    assert shakespeare_lstm.main([*QUIET, "--stateful", "--epochs", "2", "--out", "stateful"]) == 0
+def test_stateful_training_carries_the_state(trained):
+    assert shakespeare_lstm.main([*QUIET, "--stateful", "--epochs", "2", "--batch-size", "4", "--out", "stateful"]) == 0
     found = metrics(trained.parent / "stateful")
     assert found["variant"] == "stateful"
     assert found["epochs"][1]["validation_loss"] < found["epochs"][0]["validation_loss"]

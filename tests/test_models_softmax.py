@@ -60,7 +60,7 @@ def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     files = {"accuracy.png", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
     if module is softmax_regression:
         files |= {"checkpoint.safetensors", "weights.safetensors"}
-    assert set(os.listdir(tmp_path)) == files
+    assert {name for name in os.listdir(tmp_path) if not name.startswith(".")} == files
     assert set(metrics) >= {"model", "variant", "device", "seed", "data", "epochs", "final"}
     assert (metrics["model"], metrics["device"], metrics["seed"]) == (name, "cpu", 0)
     assert [row["epoch"] for row in metrics["epochs"]] == [0, 1]
@@ -92,7 +92,6 @@ def test_resume_goes_on_as_if_nothing_had_happened(tmp_path):
         (["--data-dir", "no/such/folder"], "no/such/folder"),
         (["--device", "cuda"], "cuda"),
         (["--resume"], "checkpoint.safetensors"),
-        (["--seed", "-1"], "--seed"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line_and_the_status_is_2(arguments, message, tmp_path, capsys):
@@ -106,7 +105,20 @@ def test_what_cannot_be_done_is_said_in_a_line_and_the_status_is_2(arguments, me
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--device", "tpu"], ["--epochs", "0"], ["--data", "fake"], ["--epochs", "many"], ["--unknown"]]
+    "arguments",
+    [
+        ["--device", "tpu"],
+        ["--epochs", "0"],
+        ["--data", "fake"],
+        ["--epochs", "many"],
+        ["--unknown"],
+        ["--seed", "-1"],
+        ["--lr", "0"],
+        ["--lr", "nan"],
+        ["--batch-size", "0"],
+        ["--optimizer", "lion"],
+        ["--out", ""],
+    ],
 )
 def test_unknown_flags_and_values_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
@@ -118,8 +130,10 @@ def test_the_tour_ends_in_one_table(tmp_path, capsys):
     assert tour.main(["softmax_by_hand", "--data", "synthetic", "--no-progress", "--out", str(tmp_path)]) == 0
     output = capsys.readouterr().out
     assert output.startswith("softmax_by_hand")
-    head = [line for line in output.splitlines() if line.startswith("model ")]
-    assert [line.split() for line in head] == [["model", "data", "figure", "report", "measured", "seconds"]]
+    closing = output.split("\n\n")[-1].splitlines()
+    assert closing[0].startswith("softmax_by_hand: synthetic digits (synthetic), 20 epochs, ")
+    assert closing[1].split() == ["figure", "report", "measured"]
+    assert max(map(len, closing)) <= 100
 
 
 def test_the_tour_goes_on_after_a_failure_and_says_so(tmp_path, capsys):
@@ -139,7 +153,7 @@ def test_the_tour_names_the_scripts_it_knows(capsys):
 def test_the_hand_derived_script_needs_no_autograd():
     source = Path(softmax_by_hand.__file__).read_text()
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
-    allowed = ("from __future__", "import sys", "import numpy", "from models.common", "from tinygrad_edu import plots")
+    allowed = ("from __future__", "import sys", "import numpy", "from models.", "from tinygrad_edu import plots")
     assert all(line.startswith((*allowed, "from tinygrad_edu.data")) for line in imports)
 
 

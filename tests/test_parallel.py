@@ -129,8 +129,9 @@ def test_a_large_product_changes_no_bit_of_those_after_it_once_blas_is_held():
 
 def test_the_scripts_hold_blas_from_the_start(tmp_path):
     code = (
-        "import threadpoolctl\nfrom models.common import Run, flags\n"
-        f"Run(flags('', 'test', 1, 1).parse_args(['--out', {str(tmp_path)!r}]), 'data', 'local')\n"
+        "import threadpoolctl\nfrom models.common import flags\nfrom models.run import Run\n"
+        "parser = flags('', 'test', epochs=1, quick_epochs=1, lr=1.0, batch_size=1)\n"
+        f"run = Run(parser.parse_args(['--out', {str(tmp_path)!r}]), 'data', 'local')\n"
         "print({lib['num_threads'] for lib in threadpoolctl.threadpool_info() if lib['user_api'] == 'blas'} <= {1})"
     )
     assert run(code, 2).endswith("True\n")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import time
 
 import numpy as np
@@ -16,7 +17,8 @@ from tinygrad_edu.checkpoint import (
     save_checkpoint,
     save_weights,
 )
-from tinygrad_edu.training import History, TrainingError, fit
+from tinygrad_edu.data import batches
+from tinygrad_edu.training import History, TrainingError, fit, progress_bar
 
 
 def two_batches():
@@ -219,3 +221,22 @@ def test_a_loss_that_is_a_tensor_counts_as_its_number_and_keeps_no_tape():
     history = fit(lambda batch: {"loss": (w * w).sum()}, two_batches, 1)
     assert history.epochs == [{"epoch": 0, "train_loss": 4.0}]
     assert type(history.epochs[0]["train_loss"]) is float
+
+
+def test_bars_know_their_end_and_the_time_left(capsys):
+    def step(batch):
+        time.sleep(0.06)
+        return {"loss": 1.0}
+
+    class Sized(list):
+        """Batches that know their number, as `data.batches` makes them."""
+
+    fit(step, lambda: Sized([(np.zeros(1),)] * 4), 1, progress=True)  # one epoch: a bar over its batches
+    assert re.search(r"epoch 0: +50%.*2/4 \[00:00<00:00", capsys.readouterr().err)
+    fit(step, lambda: Sized([(np.zeros(1),)] * 2), 4, progress=True)  # short epochs: one bar over all
+    bars = capsys.readouterr().err
+    assert re.search(r"training: +50%.*2/4 \[00:00<00:00", bars)
+    assert "epoch 1" not in bars
+    bar = progress_bar(batches(np.zeros(10), batch_size=3), "evaluation", True)
+    assert bar.total == 4
+    bar.close()

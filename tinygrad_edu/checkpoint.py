@@ -42,15 +42,22 @@ def load_weights(path: str | Path, model: Module) -> dict[str, Any]:
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the facts in a file, before there is a model to put them into."""
-    path = Path(path)
+    return _read(Path(path), lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+def _read(path: Path, arrays: Callable[[Any], dict[str, np.ndarray]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
+            return arrays(file), json.loads((file.metadata() or {}).get("facts", "{}"))
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path} with weights; train first, or check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file ({error}); is it the right one?") from None
+
+
+def read_facts(path: str | Path) -> dict[str, Any]:
+    """The facts in a file alone, as `read_weights`."""
+    return _read(Path(path), lambda file: {})[1]
 
 
 def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, facts: dict[str, Any]) -> None:

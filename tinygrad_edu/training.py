@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
 from tinygrad_edu.checkpoint import write_whole
 
@@ -90,7 +90,8 @@ def fit(
     step : callable
         Trains on one batch, `step(*batch)`, and returns its figures, of which `"loss"` must be one.
     batches : callable
-        Returns the batches of the next epoch, in a new order each time if they are shuffled.
+        Returns the batches of the next epoch, in a new order each time if they are shuffled. With a `len`, they make
+        a progress bar that knows its end.
     epochs : int
         Train until the history has that many epochs.
     evaluate : callable, optional
@@ -103,7 +104,7 @@ def fit(
     monitor, patience : str, int
         Stop early when the figure `monitor` has not become smaller for `patience` epochs.
     progress : bool, optional
-        Show a bar on stderr. By default only where stderr is a terminal.
+        Show a bar over all epochs, and one over an epoch's batches; see `progress_bar` for when that is the default.
 
     Returns
     -------
@@ -121,30 +122,44 @@ def fit(
     if epochs < 1:
         raise ValueError(f"fit: epochs must be at least 1, got {epochs}")
     history = history or History()
+    first = len(history.epochs)
+    many = epochs - first > 1
     try:
-        for epoch in range(len(history.epochs), epochs):
-            figures = _train_one_epoch(step, batches(), f"epoch {epoch + 1}/{epochs}", epoch, progress)
-            history.epochs.append({"epoch": epoch, **figures, **(evaluate() if evaluate else {})})
-            if patience is not None and monitor not in history.epochs[-1]:
-                there = ", ".join(history.epochs[-1])
-                raise ValueError(f"fit: patience needs the figure {monitor!r} after every epoch; there are {there}")
-            if after_epoch:
-                after_epoch(history)
-            if patience is not None and epoch - history.best(monitor) >= patience:
-                history.stopped = f"{monitor} did not improve for {patience} epochs"
-                break
+        with progress_bar(None, "training", progress if many else False, total=epochs, initial=first) as bar:
+            for epoch in range(first, epochs):
+                if _out_of_patience(history, monitor, patience):  # before the epoch: a resumed run may have ended so
+                    history.stopped = f"{monitor} did not improve for {patience} epochs"
+                    break
+                # Beside the bar over all epochs, one over an epoch's batches where that takes longer than a second.
+                figures = _train_one_epoch(step, batches(), epoch, progress, delay=1.0 if many else 0.0)
+                history.epochs.append({"epoch": epoch, **figures, **(evaluate() if evaluate else {})})
+                if patience is not None and monitor not in history.epochs[-1]:
+                    there = ", ".join(history.epochs[-1])
+                    raise ValueError(f"fit: patience needs the figure {monitor!r} after every epoch; there are {there}")
+                bar.set_postfix(_short(history.epochs[-1]), refresh=False)
+                bar.update()
+                if after_epoch:
+                    with tqdm.external_write_mode():  # so that what it prints does not run into a bar
+                        after_epoch(history)
     except KeyboardInterrupt:
         history.stopped = f"interrupted in epoch {len(history.epochs)}"
         history.interrupted = True
     return history
 
 
+def _out_of_patience(history: History, monitor: str, patience: int | None) -> bool:
+    """Whether `monitor` was smallest `patience` epochs ago or earlier."""
+    if patience is None or not history.epochs:
+        return False
+    return len(history.epochs) - 1 - history.best(monitor) >= patience
+
+
 def _train_one_epoch(
-    step: Callable[..., Figures], batches: Iterable[tuple], label: str, epoch: int, progress: bool | None
+    step: Callable[..., Figures], batches: Iterable[tuple], epoch: int, progress: bool | None, delay: float
 ) -> Figures:
     sums: Figures = {}
     examples = 0
-    bar = progress_bar(batches, label, progress)
+    bar = progress_bar(batches, f"epoch {epoch}", progress, delay=delay)
     for number, batch in enumerate(bar):
         figures = step(*batch)
         if not isinstance(figures, dict) or "loss" not in figures:
@@ -160,14 +175,22 @@ def _train_one_epoch(
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + size * value
         if not bar.disable:
-            bar.set_postfix({name: f"{total / examples:.4g}" for name, total in sums.items()}, refresh=False)
+            bar.set_postfix(_short({name: total / examples for name, total in sums.items()}), refresh=False)
     if examples == 0:
         raise ValueError("fit: an epoch without a single batch; is the data set empty?")
     return {f"train_{name}": total / examples for name, total in sums.items()}
 
 
-def progress_bar(items: Iterable, label: str, show: bool | None = None) -> tqdm:
-    """`items` behind a tqdm bar on stderr; by default only where stderr is a terminal. NO_COLOR is honoured."""
-    hidden = not sys.stderr.isatty() if show is None else not show
+def _short(figures: dict[str, Any]) -> dict[str, str]:
+    return {name: f"{value:.4g}" for name, value in figures.items() if name != "epoch"}
+
+
+def progress_bar(items: Iterable | None, label: str, show: bool | None = None, **options: Any) -> tqdm:
+    """`items` behind a tqdm bar; by default only in a notebook or where stderr is a terminal. NO_COLOR is honoured.
+
+    Where `items` know their number (`len`), the bar knows its end and the time left. Further options are tqdm's.
+    """
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
     plain = bool(os.environ.get("NO_COLOR"))
-    return tqdm(items, label, leave=False, disable=hidden, ascii=plain, colour=None if plain else "blue")
+    hidden = not (seen if show is None else show)
+    return tqdm(items, label, leave=False, disable=hidden, ascii=plain, colour=None if plain else "blue", **options)

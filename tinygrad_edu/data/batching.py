@@ -6,9 +6,29 @@ from collections.abc import Iterator
 import numpy as np
 
 
-def batches(
-    *arrays: np.ndarray, batch_size: int, rng: np.random.Generator | None = None
-) -> Iterator[tuple[np.ndarray, ...]]:
+class Batches:
+    """The batches of one epoch: `len` says how many there are, so that a progress bar knows where it ends.
+
+    Attributes
+    ----------
+    order : array (N,) or None
+        Which item comes when; None for the order of the arrays.
+    """
+
+    def __init__(self, arrays: tuple[np.ndarray, ...], size: int, order: np.ndarray | None = None) -> None:
+        self.arrays, self.size, self.order = arrays, size, order
+
+    def __len__(self) -> int:
+        return -(-len(self.arrays[0]) // self.size)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        for start in range(0, len(self.arrays[0]), self.size):
+            part = slice(start, start + self.size)
+            chosen = part if self.order is None else self.order[part]
+            yield tuple(array[chosen] for array in self.arrays)
+
+
+def batches(*arrays: np.ndarray, batch_size: int, rng: np.random.Generator | None = None) -> Batches:
     """Go once through `arrays` side by side, `batch_size` items at a time: one epoch.
 
     Parameters
@@ -22,9 +42,9 @@ def batches(
 
     Returns
     -------
-    iterator of tuples
-        One array (B, ...) for each of `arrays`, with its dtype. In order these are views, which cost nothing and
-        must not be written to; shuffled they are copies.
+    Batches
+        To go through, and to ask for their number. Each batch is a tuple, one array (B, ...) for each of `arrays`, with
+        its dtype. In order these are views, which cost nothing and must not be written to; shuffled they are copies.
 
     Raises
     ------
@@ -41,14 +61,14 @@ def batches(
     count = _common_length(arrays)
     size = _checked_size(batch_size)
     if rng is None:
-        return _in_order(arrays, count, size)
+        return Batches(arrays, size)
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
             f"batches: rng must be a numpy.random.Generator or None, not {rng!r}; use numpy.random.default_rng(seed)"
         )
     # Drawn here and not at the first batch, so that what the generator gives next does not depend on when, or
     # whether, somebody starts to read the batches.
-    return _shuffled(arrays, rng.permutation(count), size)
+    return Batches(arrays, size, rng.permutation(count))
 
 
 def _common_length(arrays: tuple[np.ndarray, ...]) -> int:
@@ -72,14 +92,3 @@ def _checked_size(batch_size: int) -> int:
     if size < 1 or isinstance(batch_size, bool):
         raise ValueError(f"batches: batch_size must be a whole number of at least 1, not {batch_size!r}")
     return size
-
-
-def _in_order(arrays: tuple[np.ndarray, ...], count: int, size: int) -> Iterator[tuple[np.ndarray, ...]]:
-    for start in range(0, count, size):
-        yield tuple(array[start : start + size] for array in arrays)
-
-
-def _shuffled(arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, ...]]:
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        yield tuple(array[chosen] for array in arrays)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygrad_edu.data.batching import batches
+from tinygrad_edu.data.batching import Batches, batches
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.files import check_hash, data_directory, download
 
@@ -182,13 +182,24 @@ class TextWindows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def batches(
-        self, batch_size: int, rng: np.random.Generator | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> "WindowBatches":
         """Once through all windows, in a new order if there is a generator: X (B, length) and y (B,)."""
-        offsets = np.arange(self.length)
-        for (starts,) in batches(self.starts, batch_size=batch_size, rng=rng):
-            yield self.ids[starts[:, None] + offsets], self.ids[starts + self.length]
+        return WindowBatches(self, batches(self.starts, batch_size=batch_size, rng=rng))
+
+
+class WindowBatches:
+    """The batches of one epoch of windows, cut out of the text one by one; `len` says how many there are."""
+
+    def __init__(self, windows: TextWindows, starts: Batches) -> None:
+        self.windows, self.starts = windows, starts
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        ids, length = self.windows.ids, self.windows.length
+        for (starts,) in self.starts:
+            yield ids[starts[:, None] + np.arange(length)], ids[starts + length]
 
 
 class Chunks:

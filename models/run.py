@@ -1,0 +1,302 @@
+"""The books of a run: what it is, what it measured, its files, how it goes on after a stop, its closing table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from models.common import print_table, settings
+from tinygrad_edu import manual_seed, resolve_device
+from tinygrad_edu.checkpoint import CheckpointError, load_checkpoint, read_facts, save_checkpoint, save_weights
+from tinygrad_edu.nn import Module
+from tinygrad_edu.optim import Optimizer
+from tinygrad_edu.parallel import hold_blas, thread_count
+from tinygrad_edu.training import Figures, History, fit
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class Run:
+    """One run of a script: says what it does, keeps the figures, writes the files, prints the table.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The script's flags, see `common.flags`.
+    data_name, data_source : str
+        What the data is and where it came from.
+    variant : str
+        Which of the script's networks.
+    examples : (str, int, int), optional
+        What the training examples are, how many are used, and how many there are: ("images", 8_000, 40_000).
+    settings_too : dict, optional
+        What else changes what is computed, beside the flags.
+    not_computed : sequence of str
+        Flags of the script that change nothing that is computed.
+    reported : sequence of str
+        Flags that the report leaves open: with other values its figures still stand in the table.
+
+    Attributes
+    ----------
+    device : str
+    epochs : int
+    out : Path
+    rng : numpy.random.Generator
+        For the order of the batches; the weights come from the generator that the seed set, see `manual_seed`.
+    history : History
+    settings : dict
+        All that changes what is computed, by name.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        data_name: str,
+        data_source: str,
+        variant: str = "plain",
+        *,
+        examples: tuple[str, int, int] | None = None,
+        settings_too: dict[str, Any] | None = None,
+        not_computed: Sequence[str] = (),
+        reported: Sequence[str] = ("seed",),
+    ) -> None:
+        self.options, self.variant, self.examples, self.reported = options, variant, examples, reported
+        self.data = {"name": data_name, "source": data_source}
+        self.device = resolve_device(options.device)
+        self.epochs = options.epochs or (options.quick_epochs if options.quick else options.default_epochs)
+        self.out = options.out
+        self.settings = settings(options, not_computed) | (settings_too or {})
+        if examples is not None:
+            self.settings[examples[0]] = examples[1]
+        self.lock = lock_folder(self.out)
+        weakref.finalize(self, self.lock.close)  # also where the run ends by an error
+        self.checkpoint: Path | None = None  # the last one that is this run's own
+        self.history = History()
+        self.started = time.perf_counter()
+        hold_blas()  # --resume goes on to the same last bit, on any number of cores
+        self.weight_rng = manual_seed(options.seed)
+        self.rng = np.random.default_rng([options.seed, 1])
+        print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")
+        print(f"data: {data_name} ({data_source})")
+        print(f"{options.optimizer}, learning rate {options.lr:g}, batch size {options.batch_size}; {self.length()}")
+        print(end="", flush=True)
+
+    # --- what this run is ---
+
+    @property
+    def synthetic(self) -> bool:
+        return self.data["source"] == "synthetic"
+
+    @property
+    def progress(self) -> bool | None:
+        return False if self.options.no_progress else None
+
+    def length(self, epochs: int | None = None) -> str:
+        """How long the run is, and of what: "3 of 10 epochs, 8,000 of 40,000 images"."""
+        epochs, whole = epochs or self.epochs, self.options.default_epochs
+        text = f"{epochs} of {whole} epochs" if epochs < whole else f"{epochs} epoch{'s' * (epochs != 1)}"
+        if self.examples is None:
+            return text
+        what, used, there = self.examples
+        return f"{text}, {used:,} of {there:,} {what}" if used < there else f"{text}, {used:,} {what}"
+
+    @property
+    def is_short(self) -> bool:
+        """Whether this run is less than the script's whole one, in epochs or in examples."""
+        trained = len(self.history.epochs) or self.epochs
+        stopped_early = self.history.stopped and not self.history.interrupted
+        few = self.examples is not None and self.examples[1] < self.examples[2]
+        return few or (trained < self.options.default_epochs and not stopped_early)
+
+    def identity(self) -> dict[str, Any]:
+        """What a run must share with the one that it resumes: all that changes what is computed."""
+        return {"model": self.options.model, "data": self.data["name"], **self.settings}
+
+    def unreported(self) -> list[str]:
+        """The flags that make this another experiment than the report's, with both values."""
+        given = settings(self.options)
+        changed = [name for name in self.settings if name in given and name not in self.reported]
+        pairs = [(name, given[name], self.options.default(name)) for name in changed]
+        return [f"{name.replace('_', '-')} {now} (the report: {then})" for name, now, then in pairs if now != then]
+
+    # --- training ---
+
+    def fit(
+        self,
+        step: Callable[..., Figures],
+        batches: Callable,
+        evaluate: Callable[[], Figures] | None,
+        model: Module,
+        optimizer: Optimizer,
+        every: int = 1,
+        **options: Any,
+    ) -> History:
+        """`training.fit` with --resume, and figures and a checkpoint written after each `every` epochs and the last."""
+        if self.options.resume is not None:
+            self.resume(model, optimizer)
+
+        def after_epoch(history: History) -> None:
+            if len(history.epochs) % every == 0:
+                self.save(model, optimizer)
+
+        options = {"history": self.history, "progress": self.progress, **options}
+        fit(step, batches, self.epochs, evaluate, after_epoch=after_epoch, **options)
+        if self.history.stopped:
+            print(f"stopped: {self.history.stopped}", flush=True)
+        if self.history.interrupted:
+            self.go_back(model, optimizer)
+        elif len(self.history.epochs) % every:
+            self.save(model, optimizer)
+        return self.history
+
+    def save(self, model: Module, optimizer: Optimizer) -> None:
+        """The last epoch's figures on the screen, all in metrics.csv and metrics.json, and a checkpoint."""
+        print(describe(self.history.epochs[-1]), flush=True)
+        self.save_metrics({})
+        generators = [self.weight_rng.bit_generator.state, self.rng.bit_generator.state]
+        facts = {"epochs": self.history.epochs, "generators": generators, "run": self.identity()}
+        path = self.out / "checkpoint.safetensors"
+        save_checkpoint(path, model, optimizer, facts)
+        self.checkpoint = path
+
+    def resume(self, model: Module, optimizer: Optimizer) -> None:
+        """Go on where a checkpoint of the same experiment ended."""
+        path = Path(self.options.resume) if self.options.resume else self.out / "checkpoint.safetensors"
+        theirs, ours = read_facts(path).get("run"), self.identity()
+        if not isinstance(theirs, dict):
+            raise CheckpointError(f"{path} is no checkpoint of a model script; it cannot be resumed from")
+        differing = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
+        if differing:
+            pairs = "; ".join(f"{name} {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
+            raise ValueError(f"--resume: {path} is of another run: {pairs}. Give the same flags, or start anew")
+        facts = load_checkpoint(path, model, optimizer)
+        self.history.epochs = facts["epochs"]
+        self.weight_rng.bit_generator.state, self.rng.bit_generator.state = facts["generators"]
+        self.checkpoint = path
+        print(f"resumed from {path} after {count(len(self.history.epochs), 'epoch')}", flush=True)
+
+    def go_back(self, model: Module, optimizer: Optimizer) -> None:
+        """After Ctrl-C in the middle of an epoch: weights and figures of the last checkpoint, which belong together."""
+        if self.checkpoint is None:
+            raise KeyboardInterrupt  # nothing of this run's own was kept; what lies in `out` is an older run's
+        self.history.epochs = load_checkpoint(self.checkpoint, model, optimizer)["epochs"]
+        print(f"evaluating what was kept after {count(len(self.history.epochs), 'epoch')}", flush=True)
+
+    def record_epoch(self, epoch: int, **figures: float) -> None:
+        """For a script with a loop of its own: note an epoch's figures, print them and write the metrics."""
+        self.history.epochs.append({"epoch": epoch, **{name: float(value) for name, value in figures.items()}})
+        print(describe(self.history.epochs[-1]), flush=True)
+        self.save_metrics({})
+
+    # --- the end ---
+
+    def finish(
+        self,
+        model: Module | None,
+        final: Figures,
+        report: list[tuple[str, str, str]],
+        baselines: Sequence[tuple[str, str]] = (),
+        **facts: Any,
+    ) -> dict[str, Any]:
+        """Write the last files and print the table.
+
+        Parameters
+        ----------
+        final : the figures of the finished network, for metrics.json.
+        report : rows (figure, what the report says, what was measured).
+        baselines : rows (figure, its value): what can be had without the network, and needs no training.
+        facts : stored with the weights.
+        """
+        if model is not None:
+            save_weights(self.out / "weights.safetensors", model, facts)
+        if self.synthetic:  # a figure of the report says nothing about generated data
+            report = [(figure, "- (stand-in data)", measured) for figure, _, measured in report]
+        changed = self.unreported()
+        if changed:
+            report = [(figure, "-", measured) for figure, _, measured in report]
+        rows = [*report, *((figure, "-", value) for figure, value in baselines)]
+        self.save_metrics(
+            final,
+            table=rows,
+            length=self.length(len(self.history.epochs)),
+            seconds=round(time.perf_counter() - self.started, 1),
+        )
+        print(f"results in {self.out}{os.sep}")
+        if self.is_short:
+            print(f"a short run, of {self.length(len(self.history.epochs))}: no figure of it is the whole run's")
+        if changed:
+            print(f"not as in the report: {', '.join(changed)}")
+        print_table(("figure", "report", self.measured()), rows)
+        self.lock.close()
+        if self.history.interrupted:
+            raise KeyboardInterrupt  # the exit status says so, and the tour ends as well
+        return final
+
+    def measured(self) -> str:
+        """The head of the column with our figures."""
+        trained, whole = len(self.history.epochs), self.options.default_epochs
+        return f"measured after {trained} of {whole} epochs" if trained < whole else "measured"
+
+    def save_metrics(self, final: Figures, **facts: Any) -> None:
+        self.history.save_csv(self.out / "metrics.csv")
+        self.history.save_json(
+            self.out / "metrics.json",
+            model=self.options.model,
+            variant=self.variant,
+            device=self.device,
+            seed=self.options.seed,
+            data=self.data,
+            settings=self.settings,
+            final=final,
+            **facts,
+        )
+
+
+def describe(row: dict[str, Any]) -> str:
+    """One epoch in one line; accuracies, which are percentages, with two digits behind the point."""
+    figures = (
+        f"{name} {value:.2f}" if "accuracy" in name or "rmse" in name else f"{name} {value:.5g}"
+        for name, value in row.items()
+        if name != "epoch"
+    )
+    return f"epoch {row['epoch']:>3}  " + "  ".join(figures)
+
+
+def count(n: int, what: str) -> str:
+    """ "1 epoch", "2 epochs"."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def lock_folder(out: Path) -> TextIO:
+    """Make the folder, and keep other runs out of it while the returned file is open; ValueError says who is there.
+
+    The lock is the system's: it ends with the process, however that ends. Where there is none (not on Linux or macOS),
+    nobody is kept out.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of training
+        file = (out / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"--out {out}: cannot write into this folder ({error.strerror}); name another") from None
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        who = file.read().strip() or "unknown"
+        file.close()
+        raise ValueError(f"--out {out}: another run, process {who}, is writing there; name another folder") from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
