@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "parallel": "backend",
     "tensor": "backend",
     "ops": "tensor backend parallel",
+    "textbook": "ops tensor backend",
     "gradcheck": "ops tensor backend",
     "nn": "ops tensor backend",
     "optim": "tensor backend",

@@ -17,7 +17,7 @@ from tinygrad_edu.ops import conv_depthwise, conv_small
 from tinygrad_edu.ops.im2col import col2im, columns_of
 from tinygrad_edu.ops.shape import concatenate, split
 from tinygrad_edu.ops.support import Operand
-from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows, is_whole
+from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_kernel, find_windows
 from tinygrad_edu.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
@@ -81,7 +81,7 @@ def conv2d(
     """
     inputs = check_images("conv2d", x, kernel) if bias is None else check_images("conv2d", x, kernel, bias)
     x, kernel, bias = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
-    _check_kernel(x, kernel, bias, groups)
+    check_kernel(x, kernel, bias, groups)
     if 1 < groups < x.shape[3]:
         biases = [None] * groups if bias is None else split(bias, groups)
         parts = zip(split(x, groups, axis=3), split(kernel, groups, axis=3), biases)
@@ -112,26 +112,6 @@ def conv2d(
 
     in_parts(forward_part, N, smallest, like=X)
     return record(Y, inputs, backward)
-
-
-def _check_kernel(x: Tensor, kernel: Tensor, bias: Tensor | None, groups: int) -> None:
-    """ValueError unless kernel and bias fit the images and the groups."""
-    if kernel.data.ndim != 4:
-        raise ValueError(f"conv2d: expected a kernel of shape (KH, KW, C, O), got {kernel.shape}")
-    C, (_, _, each, O) = x.shape[3], kernel.shape
-    if not is_whole(groups) or groups < 1 or C % groups or O % groups:
-        raise ValueError(
-            f"conv2d: groups must divide the input's {C} channels and the kernel's {O} outputs (input {x.shape}, "
-            f"kernel {kernel.shape}); got {groups!r}"
-        )
-    if each * groups != C:
-        in_groups = "" if groups == 1 else f" in {groups} groups, so {C // groups} in each,"
-        raise ValueError(
-            f"conv2d: input has {C} channels{in_groups} but the kernel expects {each} (input {x.shape}, "
-            f"kernel {kernel.shape}); images are (N, H, W, C), kernels (KH, KW, C/groups, O)"
-        )
-    if bias is not None and bias.shape != (O,):
-        raise ValueError(f"conv2d: expected a bias of shape ({O},) for the kernel {kernel.shape}, got {bias.shape}")
 
 
 # --- the matrix products, for some of the images, a few at a time ---

@@ -62,7 +62,7 @@ def conv_transpose2d(
     """
     inputs = check_images("conv_transpose2d", x, kernel, *(() if bias is None else (bias,)))
     x, kernel, bias = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
-    windows = _windows_back(x, kernel, bias, stride, padding, dilation, output_size)
+    windows = windows_back(x, kernel, bias, stride, padding, dilation, output_size)
     X, K, b = x.data, kernel.data, None if bias is None else bias.data
     xp, N, smallest = array_module(X), len(X), smallest_part(windows.numbers * X.shape[3])
     Y = xp.empty(windows.shape, X.dtype)
@@ -91,7 +91,7 @@ def conv_transpose2d(
     return record(Y, inputs, backward)
 
 
-def _windows_back(
+def windows_back(
     x: Tensor,
     kernel: Tensor,
     bias: Tensor | None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
@@ -84,54 +86,64 @@ def softmax_cross_entropy(
     return record(reduce(losses.reshape(shape), reduction), (logits,), backward)
 
 
-def _against_rows(
-    logits: Tensor, y: Array, reduction: str, weight: Array | None, ignore_index: int | None, smoothing: float
-) -> Tensor:
-    """The general form: a row Q[n] says how much each class counts for example n.
-
-    loss[n] = - sum_k Q[n,k] ln P[n,k] = sum_k Q[n,k] (ln sum_j e^Z[n,j] - Z[n,k])
-    d loss[n]/dZ[n,k] = (sum_j Q[n,j]) P[n,k] - Q[n,k].
-
-    For a plain label Q[n] is 1 at the label and 0 elsewhere; then the sum is 1 and the docstring's formula comes out.
-    """
-    op, K, shape = "softmax_cross_entropy", logits.shape[-1], y.shape
-    Z = logits.data.reshape(-1, K)  # (N, K)
+def _against_rows(logits: Operand, labels: Operand, reduction: str, *options: Any) -> Tensor:
+    """The general form, with a row of K numbers as the truth; its gradient is (5) of the textbook's."""
+    logits, Q, counted, shape = truth_in_rows(logits, labels, reduction, *options)
+    Z = logits.data.reshape(Q.shape)
     xp = array_module(Z)
-    w = _checked_weight(op, weight, logits)  # (K,)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"{op}: label_smoothing is a share, 0 <= label_smoothing <= 1; got {smoothing!r}")
-    if y.dtype.kind == "f":
-        if ignore_index is not None:
-            raise ValueError(
-                f"{op}: ignore_index goes with labels; where the truth is a row of probabilities, leave it"
-            )
-        shape = y.shape[:-1]
-        truth = y.reshape(-1, K)
-        counted = float(len(Z))
-    else:
-        y = y.reshape(-1)
-        used = xp.ones(len(y), bool) if ignore_index is None else y != ignore_index
-        if not used.any():
-            raise ValueError(f"{op}: every label is the ignored one, {ignore_index}; there is nothing to learn from")
-        _check_range(op, y[used], K)
-        truth = (y[:, None] == xp.arange(K)).astype(Z.dtype) * used[:, None]  # one-hot rows; zeros where ignored
-        counted = (truth @ w).sum()
-        if reduction == "mean" and counted == 0:
-            raise ValueError(f"{op}: every label of the batch has weight 0; there is nothing to average")
-    totals = truth.sum(axis=1, keepdims=True)  # 1, or 0 where ignored
-    Q = ((1 - smoothing) * truth + smoothing / K * totals) * w
     shifted = Z - Z.max(axis=1, keepdims=True)
     E = xp.exp(shifted)
     S = E.sum(axis=1, keepdims=True)
     losses = (Q * xp.where(Q == 0, 0, xp.log(S) - shifted)).sum(axis=1)  # 0 * infinity, for a logit -inf, is 0 here
 
     def backward(G):
-        scale = (G / counted if reduction == "mean" else G).reshape(-1, 1)
         D = E * (Q.sum(axis=1, keepdims=True) / S) - Q
-        return ((D * scale).reshape(logits.shape),)
+        return ((D * (G / counted).reshape(-1, 1)).reshape(logits.shape),)
 
-    Y = losses.sum() / counted if reduction == "mean" else reduce(losses.reshape(shape), reduction)
-    return record(Y, (logits,), backward)
+    backward.__qualname__ = "softmax_cross_entropy"
+    return record(losses.reshape(shape) if reduction == "none" else losses.sum() / counted, (logits,), backward)
+
+
+def truth_in_rows(
+    logits: Operand,
+    labels: Operand,
+    reduction: str,
+    weight: Array | None,
+    ignore_index: int | None,
+    smoothing: float,
+) -> tuple[Tensor, Array, Any, tuple[int, ...]]:
+    """The logits, the truth as rows Q (N, K) that say how much each class counts, what to divide by, the losses' shape.
+
+    Q is one-hot for labels, smoothed, times the class weights, and zero where a label is ignored.
+    """
+    op = "softmax_cross_entropy"
+    check_reduction(op, reduction)
+    logits = floating(op, logits)
+    y = _labels_beside(op, logits, labels)
+    xp, K, shape = array_module(y), logits.shape[-1], logits.shape[:-1]
+    w = _checked_weight(op, weight, logits)  # (K,)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"{op}: label_smoothing is a share, 0 <= label_smoothing <= 1; got {smoothing!r}")
+    counted: Any = 1
+    if y.dtype.kind == "f":
+        if ignore_index is not None:
+            raise ValueError(f"{op}: ignore_index goes with labels; leave it where the truth is probabilities")
+        truth = y.reshape(-1, K)
+        if reduction == "mean":
+            counted = len(truth)
+    else:
+        y = y.reshape(-1)
+        used = xp.ones(len(y), bool) if ignore_index is None else y != ignore_index
+        if not used.any():
+            raise ValueError(f"{op}: every label is the ignored one, {ignore_index}; there is nothing to learn from")
+        _check_range(op, y[used], K)
+        truth = (y[:, None] == xp.arange(K)).astype(logits.dtype) * used[:, None]
+        if reduction == "mean":
+            counted = (truth @ w).sum()
+            if counted == 0:
+                raise ValueError(f"{op}: every label of the batch has weight 0; there is nothing to average")
+    totals = truth.sum(axis=1, keepdims=True)  # 1, or 0 where ignored
+    return logits, ((1 - smoothing) * truth + smoothing / K * totals) * w, counted, shape
 
 
 def binary_cross_entropy_with_logits(logits: Operand, targets: Operand, reduction: str = "mean") -> Tensor:

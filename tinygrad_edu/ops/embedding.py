@@ -28,7 +28,7 @@ def embedding(table: Operand, ids: Operand) -> Tensor:
     Raises TypeError for ids that are not integers, ValueError for an id outside 0..K-1.
     """
     table = as_tensor("embedding", table)
-    ids = _checked_ids(table, ids).copy()  # their owner may go on to the next batch before the backward
+    ids = checked_ids(table, ids)
     E = table.data
     xp = array_module(E)
 
@@ -46,8 +46,11 @@ def embedding(table: Operand, ids: Operand) -> Tensor:
     return record(E[ids], (table,), backward)
 
 
-def _checked_ids(table: Tensor, ids: Any) -> Array:
-    """The ids as an array on the table's device, or the error that says what is wrong with them."""
+def checked_ids(table: Tensor, ids: Any) -> Array:
+    """The ids as an array on the table's device, or the error that says what is wrong with them.
+
+    A copy: their owner may go on to the next batch before the backward.
+    """
     if table.data.ndim != 2:
         raise ValueError(f"embedding: expected a table (K, D), a row for each id; got {table.shape}")
     ids = array_of("embedding", ids)
@@ -61,4 +64,4 @@ def _checked_ids(table: Tensor, ids: Any) -> Array:
             f"embedding: ids must lie in 0..{K - 1}, for a table of {K} rows; "
             f"they range from {ids.min()} to {ids.max()}"
         )
-    return ids
+    return ids.copy()

@@ -19,6 +19,7 @@ but a share of 1 - mean(x^ x^) = 1 - v / s^2 = eps / s^2 is taken out of g. For 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
@@ -61,19 +62,15 @@ def batch_norm(
     momentum, eps : float
         Keras' values by default.
     """
-    x, gamma, beta = _checked("batch_norm", x, gamma=gamma, beta=beta)
+    x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     X = x.data.reshape(-1, x.shape[-1])  # (n, C)
-    M, V = _running(x, "running_mean", running_mean), _running(x, "running_var", running_var)
+    running = running_pair(x, running_mean, running_var, training)
     xp, n = array_module(X), len(X)
     if training:
         mean, var = batch_statistics(X)
-        for running, batch in ((M, mean), (V, var)):
-            if running is not None:
-                running += (1 - momentum) * (batch - running)
-    elif M is None or V is None:
-        raise ValueError("batch_norm: inference (training=False) needs running_mean and running_var")
+        move_running(running, (mean, var), momentum)
     else:
-        mean, var = M.astype(X.dtype), V.astype(X.dtype)  # copies: later training moves them
+        mean, var = running
     inverse = 1 / xp.sqrt(var + eps)  # 1 / s
     scale = gamma.data * inverse
     Y = _by_rows(lambda x, y: _scaled(x, mean, scale, beta.data, y), X)
@@ -107,7 +104,7 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
     dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the fact above, with g = G * gamma, n = C,
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
     """
-    x, gamma, beta = _checked("layer_norm", x, gamma=gamma, beta=beta)
+    x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
     X = x.data
     deviation = X - X.mean(axis=-1, keepdims=True)
     inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
@@ -139,7 +136,7 @@ def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
     dx^_i/dx_j = (delta_ij - x^_i x^_j / n) / r   so, with g = G * gamma,   dL/dX = (g - x^ * mean(g x^)) / r,
                                                                            dL/dgamma = sum G x^, over all items.
     """
-    x, gamma = _checked("rms_norm", x, gamma=gamma)
+    x, gamma = checked("rms_norm", x, gamma=gamma)
     X = x.data
     inverse = 1 / array_module(X).sqrt((X * X).mean(axis=-1, keepdims=True) + eps)  # 1 / r
     x_hat = X * inverse
@@ -219,7 +216,7 @@ def _smallest_part(X: Array) -> int:
     return 1 + SMALLEST_PART // X.shape[1]
 
 
-def _checked(op: str, x: Operand, **learnt: Operand) -> tuple[Tensor, ...]:
+def checked(op: str, x: Operand, **learnt: Operand) -> tuple[Tensor, ...]:
     """x (..., C) and the learnt vectors (C,) as tensors; TypeError or ValueError where they do not fit."""
     X = as_tensor(op, x).data
     if X.dtype.kind != "f":
@@ -254,3 +251,20 @@ def _running(x: Tensor, name: str, given: Tensor | Array | None) -> Array | None
             f"batch_norm: x {x.shape} has {channels} channels, so {name} must be ({channels},); got {array.shape}"
         )
     return array
+
+
+def running_pair(x: Tensor, mean: Tensor | Array | None, var: Tensor | Array | None, training: bool) -> tuple[Any, Any]:
+    """The arrays of the running statistics: in training to be moved, or None; in inference copies in x's dtype."""
+    M, V = _running(x, "running_mean", mean), _running(x, "running_var", var)
+    if training:
+        return M, V
+    if M is None or V is None:
+        raise ValueError("batch_norm: inference (training=False) needs running_mean and running_var")
+    return M.astype(x.dtype), V.astype(x.dtype)  # copies: later training moves them
+
+
+def move_running(running: tuple[Any, Any], batch: tuple[Array, Array], momentum: float) -> None:
+    """Move the running statistics in place by (1 - momentum) of the way to the batch's."""
+    for own, new in zip(running, batch):
+        if own is not None:
+            own += (1 - momentum) * (new - own)

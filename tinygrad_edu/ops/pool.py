@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.support import Operand
-from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_windows
+from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_pooling_windows
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
@@ -56,7 +56,7 @@ def max_pool2d(
         As `conv2d`; also when a window would see nothing but padding.
     """
     (x,) = check_images("max_pool2d", x)
-    windows = _find_windows("max_pool2d", x, size, stride, padding, dilation, ceil_mode)
+    windows = find_pooling_windows("max_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
     N, smallest = len(X), _smallest_part(windows)
     Y = xp.empty((N, *windows.out, X.shape[3]), X.dtype)
@@ -112,7 +112,7 @@ def avg_pool2d(
     1/m, so dL/dX[n,h,w,c] = the sum of G[n,oh,ow,c] / m[oh,ow] over the windows that see the pixel.
     """
     (x,) = check_images("avg_pool2d", x)
-    windows = _find_windows("avg_pool2d", x, size, stride, padding, dilation, ceil_mode)
+    windows = find_pooling_windows("avg_pool2d", x, size, stride, padding, dilation, ceil_mode)
     X, xp = x.data, array_module(x.data)
     one_image = windows.pad(xp.ones((1, *X.shape[1:3], 1), X.dtype))
     m = sum(windows.pixels(one_image))  # (1, OH, OW, 1 or C)
@@ -142,26 +142,6 @@ def global_avg_pool2d(x: Operand) -> Tensor:
         return (xp.broadcast_to(G[:, None, None, :] / (H * W), X.shape),)
 
     return record(X.mean(axis=(1, 2)), (x,), backward)
-
-
-def _find_windows(
-    op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool
-) -> Windows:
-    windows = find_windows(op, x.shape, size, size if stride is None else stride, padding, dilation, ceil_mode)
-    if windows.is_padded and not all(_see_pixels(windows, axis) for axis in (0, 1)):
-        raise ValueError(
-            f"{op}: with size {windows.size}, stride {windows.stride}, dilation {windows.dilation} and padding "
-            f"{padding!r} on {x.shape}, some windows would see nothing but padding; take less padding"
-        )
-    return windows
-
-
-def _see_pixels(windows: Windows, axis: int) -> bool:
-    """Whether every window sees a real pixel along this axis, 0 for rows, 1 for columns."""
-    n, before = windows.shape[1 + axis], windows.padding[axis][0]
-    k, s, d, out = (pairs[axis] for pairs in (windows.size, windows.stride, windows.dilation, windows.out))
-    starts = (i * s - before for i in range(out))
-    return all(any(0 <= start + j * d < n for j in range(k)) for start in starts)
 
 
 def _smallest_part(windows: Windows) -> int:

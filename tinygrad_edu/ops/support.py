@@ -170,3 +170,8 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
 
     backward_all.__qualname__ = backward.__qualname__
     return tuple(record_result(i) for i in range(len(results)))
+
+
+def or_zeros(Gs: list[Array | None], results: tuple[Array, ...]) -> list[Array]:
+    """What `record_many` hands to a backward, with zeros for each result that the loss does not depend on."""
+    return [array_module(R).zeros_like(R) if G is None else G for G, R in zip(Gs, results)]

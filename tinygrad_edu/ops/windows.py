@@ -154,6 +154,47 @@ def check_images(op: str, x: Operand, *others: Operand) -> tuple[Tensor, ...]:
     return same_kind(op, x, *others)
 
 
+def check_kernel(x: Tensor, kernel: Tensor, bias: Tensor | None, groups: int) -> None:
+    """ValueError unless kernel and bias fit the images and the groups."""
+    if kernel.data.ndim != 4:
+        raise ValueError(f"conv2d: expected a kernel of shape (KH, KW, C, O), got {kernel.shape}")
+    C, (_, _, each, O) = x.shape[3], kernel.shape
+    if not is_whole(groups) or groups < 1 or C % groups or O % groups:
+        raise ValueError(
+            f"conv2d: groups must divide the input's {C} channels and the kernel's {O} outputs (input {x.shape}, "
+            f"kernel {kernel.shape}); got {groups!r}"
+        )
+    if each * groups != C:
+        in_groups = "" if groups == 1 else f" in {groups} groups, so {C // groups} in each,"
+        raise ValueError(
+            f"conv2d: input has {C} channels{in_groups} but the kernel expects {each} (input {x.shape}, "
+            f"kernel {kernel.shape}); images are (N, H, W, C), kernels (KH, KW, C/groups, O)"
+        )
+    if bias is not None and bias.shape != (O,):
+        raise ValueError(f"conv2d: expected a bias of shape ({O},) for the kernel {kernel.shape}, got {bias.shape}")
+
+
+def find_pooling_windows(
+    op: str, x: Tensor, size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool
+) -> Windows:
+    """`find_windows` for pooling: the stride is the size by default, and no window may see padding alone."""
+    windows = find_windows(op, x.shape, size, size if stride is None else stride, padding, dilation, ceil_mode)
+    if windows.is_padded and not all(_see_pixels(windows, axis) for axis in (0, 1)):
+        raise ValueError(
+            f"{op}: with size {windows.size}, stride {windows.stride}, dilation {windows.dilation} and padding "
+            f"{padding!r} on {x.shape}, some windows would see nothing but padding; take less padding"
+        )
+    return windows
+
+
+def _see_pixels(windows: Windows, axis: int) -> bool:
+    """Whether every window sees a real pixel along this axis, 0 for rows, 1 for columns."""
+    n, before = windows.shape[1 + axis], windows.padding[axis][0]
+    k, s, d, out = (pairs[axis] for pairs in (windows.size, windows.stride, windows.dilation, windows.out))
+    starts = (i * s - before for i in range(out))
+    return all(any(0 <= start + j * d < n for j in range(k)) for start in starts)
+
+
 def spread(k: int, d: int) -> int:
     """From the first to the last of k pixels, both counted, where every d-th is taken."""
     return (k - 1) * d + 1

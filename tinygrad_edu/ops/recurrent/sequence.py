@@ -17,9 +17,9 @@ takes 17.7 ms, forward and backward, in one piece (BLAS uses both cores then), a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from tinygrad_edu.backend import Array, array_module, device_of, is_array
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.recurrent.arguments import check, check_masks
 from tinygrad_edu.ops.support import Operand, record_many, same_kind
 from tinygrad_edu.parallel import in_parts
 from tinygrad_edu.tensor import Tensor
@@ -66,10 +66,10 @@ def run_sequence(
     x, W, U, b, *given = same_kind(op, *tensors, *[state for state in states.values() if state is not None])
     remaining = iter(given)
     states = {name: None if state is None else next(remaining) for name, state in states.items()}
-    N, T, D, H = _check(op, gates, x, W, U, b, states)
+    N, T, D, H = check(op, gates, x, W, U, b, states)
     input_mask, recurrent_mask = masks.values()
     if input_mask is not None or recurrent_mask is not None:
-        _check_masks(x, H, op, masks)
+        check_masks(x, H, op, masks)
         copies = (None if mask is None else mask.copy() for mask in masks.values())
         input_mask, recurrent_mask = copies  # their owner may fill them anew before the backward
     X = x.data
@@ -150,49 +150,3 @@ def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
     if len(parts) == 1:
         return list(parts[0])
     return [array_module(pieces[0]).concatenate(pieces, axis=-1) for pieces in zip(*parts)]
-
-
-def _check(
-    op: str, gates: int, x: Tensor, W: Tensor, U: Tensor, b: Tensor, states: dict[str, Tensor | None]
-) -> tuple[int, int, int, int]:
-    """(N, T, D, H), or the error that says which shape, dtype or device does not fit."""
-    if x.data.ndim != 3:
-        raise ValueError(f"{op}: expected x of shape (N, T, D): sequences, time steps, features; got {x.shape}")
-    N, T, D = x.data.shape
-    if T == 0 or N == 0:
-        what = "sequences of length 0" if T == 0 else "no sequence at all"
-        raise ValueError(f"{op}: x {x.shape} holds {what}; expected (N, T, D) with N and T at least 1")
-    H = len(U.data) if U.data.ndim == 2 else 0
-    M = gates * H
-    bias: tuple[int, ...] = (2, M) if op == "gru" else (M,)
-    if H == 0 or W.data.shape != (D, M) or U.data.shape != (H, M) or b.data.shape != bias:
-        columns, two = ("H" if gates == 1 else f"{gates}H"), "2, " if op == "gru" else ""
-        raise ValueError(
-            f"{op}: expected W (D, {columns}), U (H, {columns}), b ({two}{columns}) with D = {D} as in x {x.shape}; "
-            f"got W {W.shape}, U {U.shape}, b {b.shape}"
-        )
-    if x.data.dtype.kind != "f":
-        raise TypeError(f"{op}: expected floating-point tensors, got {x.dtype}; convert them with .astype('float32')")
-    for name, state in states.items():
-        if state is not None and state.shape != (N, H):
-            raise ValueError(
-                f"{op}: expected {name} of shape (N, H) = ({N}, {H}), a state for each of the {N} sequences in x; "
-                f"got {state.shape}"
-            )
-    return N, T, D, H
-
-
-def _check_masks(x: Tensor, H: int, op: str, masks: dict[str, Any]) -> None:
-    """ValueError or TypeError unless the masks that are given are arrays (N, D) and (N, H) that can multiply x."""
-    N, _, D = x.shape
-    for (name, mask), shape in zip(masks.items(), ((N, D), (N, H))):
-        if mask is None:
-            continue
-        if not is_array(mask):
-            raise TypeError(f"{op}: expected {name} as an array of shape {shape}, got {type(mask).__name__}")
-        if mask.shape != shape:
-            raise ValueError(f"{op}: expected {name} of shape {shape}, a mask for each sequence; got {mask.shape}")
-        if mask.dtype != x.dtype or device_of(mask) != x.device:
-            raise TypeError(
-                f"{op}: expected {name} of {x.dtype} on {x.device!r} like x; got {mask.dtype} on {device_of(mask)!r}"
-            )

@@ -1,0 +1,77 @@
+"""Batch normalisation: every channel to mean 0 and variance 1 over the batch (Ioffe and Szegedy 2015)."""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.normalization import checked, move_running, running_pair
+from tinygrad_edu.ops.support import Operand
+from tinygrad_edu.tensor import Tensor, record
+
+
+def batch_norm(
+    x: Operand,
+    gamma: Operand,
+    beta: Operand,
+    running_mean: Tensor | Array | None = None,
+    running_var: Tensor | Array | None = None,
+    training: bool = True,
+    momentum: float = 0.99,
+    eps: float = 1e-3,
+) -> Tensor:
+    """Shift and scale each channel, then let the network choose another pair. Arguments and errors: `ops.batch_norm`.
+
+    Shapes: X (..., C), Y (..., C); gamma, beta, m and v (C,). A channel's n numbers x_1 ... x_n are those of all
+    leading axes. In training m and v are the batch's own:
+
+        m = 1/n sum_i x_i                                                           (1)
+        v = 1/n sum_i (x_i - m)^2                                                   (2)
+        s = sqrt(v + eps)                                                           (3)
+        x^_i = (x_i - m) / s                                                        (4)
+        y_i = gamma x^_i + beta                                                     (5)
+
+    (5) is affine in gamma and beta, which were used n times; with G_i = dL/dy_i:
+
+        dL/dbeta = sum_i G_i                                                        (6)
+        dL/dgamma = sum_i G_i x^_i                                                  (7)
+        g_i = dL/dx^_i = G_i gamma                                                  (8)
+
+    Every x_j moves every x^_i: directly, through m, and through s. From (1) dm/dx_j = 1/n, and from (2) and (3)
+    ds/dx_j = (x_j - m) / (n s) = x^_j / n, since the deviations x_i - m sum to zero. So
+
+        dx^_i/dx_j  =  (delta_ij - 1/n - x^_i x^_j / n) / s
+
+    and summing g_i times that over i, with mean(.) over the n numbers,
+
+        dL/dx_j  =  (g_j - mean(g) - x^_j mean(g x^)) / s                           (9)
+
+    In words: x^ cannot tell a shift of all numbers, and hardly a stretch (eps aside), so these two directions are taken
+    out of g.
+
+    In inference m and v are the running ones, constants; then no mean is subtracted in (9): dL/dx_j = g_j / s    (10)
+    """
+    x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
+    running = running_pair(x, running_mean, running_var, training)
+    xp = array_module(x.data)
+    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
+    if training:
+        m = X.mean(axis=0)  # (1)
+        v = ((X - m) ** 2).mean(axis=0)  # (2)
+        move_running(running, (m, v), momentum)
+    else:
+        m, v = running
+    s = xp.sqrt(v + eps)  # (3)
+    x_hat = (X - m) / s  # (4)
+    Y = gamma_ * x_hat + beta_  # (5)
+
+    def backward(G):
+        G = G.reshape(X.shape)
+        dbeta = G.sum(axis=0)  # (6)
+        dgamma = (G * x_hat).sum(axis=0)  # (7)
+        g = G * gamma_  # (8)
+        if training:
+            dX = (g - g.mean(axis=0) - x_hat * (g * x_hat).mean(axis=0)) / s  # (9)
+        else:
+            dX = g / s  # (10)
+        return dX.reshape(x.shape), dgamma, dbeta
+
+    return record(Y.reshape(x.shape), (x, gamma, beta), backward)

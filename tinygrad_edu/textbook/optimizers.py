@@ -1,0 +1,56 @@
+"""How a parameter moves when its gradient is known: one step of the optimisers, as functions of plain arrays."""
+
+from __future__ import annotations
+
+from tinygrad_edu.backend import Array, array_module
+
+
+def sgd(
+    p: Array, g: Array, v: Array, lr: float, momentum: float = 0.0, weight_decay: float = 0.0
+) -> tuple[Array, Array]:
+    """Stochastic gradient descent with momentum: returns p and v after the step.
+
+    p is the parameter, g = dL/dp; the velocity v starts at zeros. Weight decay adds the gradient of
+    weight_decay/2 |p|^2; momentum lets old gradients count on, each step less:
+
+        g' = g + weight_decay p                                                     (1)
+        v = momentum v + g'                                                         (2)
+        p = p - lr v                                                                (3)
+    """
+    g = g + weight_decay * p  # (1)
+    v = momentum * v + g  # (2)
+    p = p - lr * v  # (3)
+    return p, v
+
+
+def adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-7,
+) -> tuple[Array, Array, Array]:
+    """Adam (Kingma and Ba 2015), steps of a size near lr, whatever the size of the gradient: returns p, m and v.
+
+    m is a running mean of the gradient, v of its square; both start at zeros. t counts the steps from 1.
+
+        m = b1 m + (1 - b1) g                                                       (4)
+        v = b2 v + (1 - b2) g^2                                                     (5)
+
+    After t steps m is a sum of old gradients with weights (1 - b1) b1^(t-i), which add up to 1 - b1^t and not to 1:
+    at first m is too small, and so is v. Dividing by the sum of the weights mends that:
+
+        m^ = m / (1 - b1^t)                                                         (6)
+        v^ = v / (1 - b2^t)                                                         (7)
+        p = p - lr m^ / (sqrt(v^) + eps)                                            (8)
+    """
+    b1, b2 = betas
+    m = b1 * m + (1 - b1) * g  # (4)
+    v = b2 * v + (1 - b2) * g**2  # (5)
+    m_hat = m / (1 - b1**t)  # (6)
+    v_hat = v / (1 - b2**t)  # (7)
+    p = p - lr * m_hat / (array_module(v).sqrt(v_hat) + eps)  # (8)
+    return p, m, v
