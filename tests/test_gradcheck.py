@@ -237,7 +237,7 @@ def test_one_new_array_for_two_inputs_would_be_added_into_twice():
     a, b = Tensor(X, requires_grad=True), Tensor(Y, requires_grad=True)
     also_a = a * 1.0
     (add(a, b) + also_a).sum().backward()
-    assert b.grad[0, 0] == 2.0  # the damage: dL/db is 1
+    assert b.grad[0, 0] == 1.0  # the walk adds in place only into sums of its own, so no harm comes of it yet
     caught("own memory", add, X, Y)
     gradcheck(op(lambda A, B: A + B, lambda G, A, B: G, lambda G, A, B: G), X, Y)  # G itself may be handed on
 

@@ -362,7 +362,10 @@ LAYERS = {  # name -> (a layer that makes its own output, the shape of its input
     "LSTMCell": (lambda: Unrolled(nn.LSTMCell(4, 6)), SEQUENCES),
     "GRUCell": (lambda: Unrolled(nn.GRUCell(4, 6)), SEQUENCES),
     "Embedding": (lambda: nn.Embedding(7, 3), None),
-    **{name: (getattr(nn, name), SEQUENCES) for name in ("ReLU", "Tanh", "Sigmoid", "GELU", "Dropout")},
+    **{
+        name: (getattr(nn, name), SEQUENCES)
+        for name in ("ReLU", "Tanh", "Sigmoid", "GELU", "LeakyReLU", "ELU", "SiLU", "Softplus", "Dropout")
+    },
     "Linear": (lambda: nn.Linear(4, 2), SEQUENCES),
     "Sequential": (lambda: nn.Sequential(nn.Linear(4, 2), ops.relu), SEQUENCES),
 }

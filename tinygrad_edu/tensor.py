@@ -93,19 +93,6 @@ class Tensor:
         self._backward = retaining
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.data.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.data.dtype
-
-    @property
-    def device(self) -> str:
-        """`"cpu"` or `"cuda"`."""
-        return device_of(self.data)
-
-    @property
     def op(self) -> str:
         """The name of the operation that computed this tensor; empty for a leaf."""
         return self._backward.__qualname__.split(".")[0].strip("_") if self._backward else ""
@@ -136,41 +123,37 @@ class Tensor:
         Raises RuntimeError when nothing requires a gradient, an earlier walk released the tape, or the gradient is
         missing; TypeError or ValueError when the gradient is on another device, or of another shape or dtype.
         """
-        gradients = {self: self._initial_gradient(gradient)}  # dL/d(tensor), of all tensors reached and not yet left
+        given = self._initial_gradient(gradient)
+        gradients = {self: given}  # dL/d(tensor), of all tensors reached and not yet left
         reached = [(self._serial, self)] if self._backward else []  # those that an operation computed, youngest first
-        private: set[Tensor] = set()  # those whose entry in `gradients` is an array that nobody else holds
+        sums: set[int] = set()  # serial numbers of those whose gradient is a sum: an array that we made
         while reached:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
-            private.discard(tensor)
             returned = tensor._backward(G)  # type: ignore[misc]  # it was computed: it has one
             if len(returned) != len(tensor._inputs):
-                expected = f"a tuple of {len(tensor._inputs)} gradients, one for each of its inputs"
-                raise RuntimeError(f"the backward of {tensor.op!r} must return {expected}; got {len(returned)}")
+                raise _wrong_count(tensor, len(returned))
             for x, g in zip(tensor._inputs, returned):
                 if g is None or not x.requires_grad:
                     continue
-                if x not in gradients:
-                    gradients[x] = g
-                    if x._backward is not None:
-                        heappush(reached, (x._serial, x))
-                    if g is not G and g.base is None:  # neither the array we passed in nor a view of one
-                        private.add(x)
-                elif x in private:
-                    gradients[x] += g
+                if x in gradients:  # paths meet: their gradients add up
+                    gradients[x] = _add(x, gradients[x], g, sums)
                 else:
-                    gradients[x] = gradients[x] + g
-                    private.add(x)
+                    gradients[x] = g
+                    if x._backward:
+                        heappush(reached, (x._serial, x))
             if not retain_graph:
                 tensor._backward, tensor._inputs = _released, ()
         # The leaves are left. They get their gradients at the very end, so that an error leaves no half of them behind.
         for leaf, G in gradients.items():
             if G.shape != leaf.data.shape:
                 raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
+        held = {id(given)}
         for leaf, G in gradients.items():
-            # A new array, never `grad += G`: whoever kept the earlier gradient keeps its values.
-            own = leaf._grad + G if leaf._grad is not None else G if leaf in private else G.copy()
-            leaf._grad = own if type(own) is _ndarray else as_array(own)
+            # A copy of what somebody else may hold: a view of another array, or the one that another leaf has, too.
+            own = G.copy() if G.base is not None or id(G) in held else G
+            held.add(id(G))
+            leaf._grad = as_array(own if leaf._grad is None else leaf._grad + G)  # never `grad += G`: see `_add`
 
     def _initial_gradient(self, gradient: Tensor | Array | None) -> Array:
         if not self.requires_grad:
@@ -200,7 +183,21 @@ class Tensor:
         __lt__ = __le__ = __gt__ = __ge__ = to = astype = exp = log = sqrt = sin = cos = abs = clip = tanh = _method
         sigmoid = relu = softmax = log_softmax = sum = mean = var = max = min = cumsum = reshape = flatten = _method
         transpose = swapaxes = expand_dims = squeeze = item = numpy = argmax = argmin = _method
-        T = ndim = size = property(_method)
+        T = ndim = size = shape = dtype = device = property(_method)
+
+
+def _add(x: Tensor, sum_so_far: Array, g: Array, sums: set[int]) -> Array:
+    """sum_so_far + g; in place only where an earlier call made that array, since nobody else can hold it then."""
+    if x._serial not in sums:
+        sums.add(x._serial)
+        return sum_so_far + g
+    sum_so_far += g
+    return sum_so_far
+
+
+def _wrong_count(tensor: Tensor, count: int) -> RuntimeError:
+    expected = f"a tuple of {len(tensor._inputs)} gradients, one for each of its inputs"
+    return RuntimeError(f"the backward of {tensor.op!r} must return {expected}; got {count}")
 
 
 def as_array(data: Any) -> Array:

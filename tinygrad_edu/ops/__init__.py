@@ -118,8 +118,7 @@ _METHODS = {
     "__array__": array_methods.to_array,
     "__repr__": array_methods.text,
     "__format__": array_methods.formatted,
-    "ndim": property(array_methods.ndim),
-    "size": property(array_methods.size),
+    **{name: property(getattr(array_methods, name)) for name in ("shape", "dtype", "device", "ndim", "size")},
     **{name: getattr(array_methods, name) for name in ("numpy", "item", "argmax", "argmin")},
 }
 

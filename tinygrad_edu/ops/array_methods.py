@@ -11,11 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.backend import Array, to_numpy
+from tinygrad_edu.backend import Array, device_of, to_numpy
 from tinygrad_edu.ops.support import as_tensor, check_broadcast, normalize_axes
 from tinygrad_edu.tensor import Tensor, as_array
 
 # --- shape and size ------------------------------------------------------------------------------------------------
+
+
+def shape(x: Tensor) -> tuple[int, ...]:
+    """The lengths of the axes."""
+    return x.data.shape
+
+
+def dtype(x: Tensor) -> np.dtype:
+    """What the numbers are: float32, int64, ..."""
+    return x.data.dtype
+
+
+def device(x: Tensor) -> str:
+    """Where the numbers are: `"cpu"` or `"cuda"`."""
+    return device_of(x.data)
 
 
 def ndim(x: Tensor) -> int:

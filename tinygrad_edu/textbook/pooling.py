@@ -32,7 +32,7 @@ def max_pool2d(
     """
     (x,) = check_images("max_pool2d", x)
     windows = find_pooling_windows("max_pool2d", x, size, stride, padding, dilation, ceil_mode)
-    xp, H, W = array_module(x.data), *x.shape[1:3]
+    xp, (H, W) = array_module(x.data), x.shape[1:3]
     (top, bottom), (left, right) = windows.padding
     X = xp.pad(x.data, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=-xp.inf)
     S = xp.stack([X[seen] for seen in positions(windows)], axis=-1)  # (1)
@@ -70,7 +70,7 @@ def avg_pool2d(
     """
     (x,) = check_images("avg_pool2d", x)
     windows = find_pooling_windows("avg_pool2d", x, size, stride, padding, dilation, ceil_mode)
-    xp, H, W = array_module(x.data), *x.shape[1:3]
+    xp, (H, W) = array_module(x.data), x.shape[1:3]
     (top, bottom), (left, right) = windows.padding
     around = ((0, 0), (top, bottom), (left, right), (0, 0))
     X, ones = xp.pad(x.data, around), xp.pad(xp.ones((1, H, W, 1), x.dtype), around)
