@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import import_time, mini_alexnet, recurrent, report, softmax_regression, tape
+from benchmarks import import_time, mini_alexnet, recurrent, report, softmax_regression, tape, textbook
 from benchmarks.contender import Row
 from benchmarks.harness import measure
 
 ROWS = (softmax_regression.ROW, mini_alexnet.ROW, *recurrent.ROWS, tape.ROW, import_time.ROW)
+ON_REQUEST = {"textbook": textbook.ROWS}  # many rows under one name, which run when `--only` names it
 
 
 def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> 
     print(f"{'rounds:':9} {flags.rounds}, interleaved; a figure is the median step of a round\n", flush=True)
 
     chosen = [row for row in rows if not flags.only or row.name in flags.only]
+    chosen += [row for name, group in ON_REQUEST.items() if name in (flags.only or []) for row in group]
     results = [measure(row, flags.rounds, flags.threads, progress=_show_progress) for row in chosen]
     _show_progress("")
     print(report.table(results))
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> 
 
 def parse(arguments: Sequence[str] | None, rows: Sequence[Row]) -> argparse.Namespace:
     """The flags; a wrong one is explained before anything is measured, and the status is 2."""
-    names = [row.name for row in rows]
+    names = [*(row.name for row in rows), *ON_REQUEST]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Times ours side by side with others.")
     parser.add_argument("--only", metavar="NAME", action="append", help=f"one row (repeatable): {', '.join(names)}")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="rounds of each contender (default: 10)")

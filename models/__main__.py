@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", default="auto", choices=("auto", "real", "synthetic"), help="see the scripts (auto)")
     parser.add_argument("--out", type=Path, default=Path("runs") / "tour", help="where results go (runs/tour)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+    parser.add_argument("--textbook", action="store_true", help="compute by the plain operations, slower")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in SCRIPTS]
     if unknown:
@@ -64,6 +65,7 @@ def script_arguments(name: str, options: argparse.Namespace) -> list[str]:
     # The script that derives its gradients by hand is NumPy alone, and has no GPU form.
     arguments += ["--device", "cpu" if name == "softmax_by_hand" else options.device]
     arguments += ["--data-dir", str(options.data_dir)] if options.data_dir else []
+    arguments += ["--textbook"] if options.textbook else []
     return arguments + (["--no-progress"] if options.no_progress else [])
 
 

@@ -14,7 +14,7 @@ import sys
 
 import numpy as np
 
-from models.common import OPTIMIZERS, flags, script, whole_number
+from models.common import flags, new_optimizer, script, whole_number
 from models.run import Run
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import MinMaxScaler, batches, create_dataset, load_airline
@@ -66,7 +66,7 @@ def main(arguments=None):
     X_test, Y_test = prepare(scaled[cut:], options)
 
     model = AirlineNetwork(X.shape[2]).to(run.device)
-    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    optimizer = new_optimizer(options, model.parameters())
 
     def train_step(x, y):
         optimizer.zero_grad()

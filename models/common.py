@@ -6,14 +6,15 @@ The training step, the network and the evaluation are in each script; `run.py` k
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu import DeviceError, optim
+from tinygrad_edu import DeviceError, Tensor, optim, textbook
 from tinygrad_edu.checkpoint import CheckpointError
 from tinygrad_edu.data import DataError
 from tinygrad_edu.training import TrainingError
@@ -25,6 +26,43 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "momentum": functools.partial(optim.SGD, momentum=0.9),
     "adam": optim.Adam,
     "adamw": functools.partial(optim.AdamW, weight_decay=0.01),
+}
+
+
+class TextbookSGD(optim.SGD):
+    """`optim.SGD`, moved by the lines of `textbook.sgd`."""
+
+    def update(self, i: int, p: Any, g: Any) -> None:
+        own = self.state[i]
+        v = own.get("velocity", 0 * p)
+        p[...], v = textbook.sgd(p, g, v, self.lr, self.momentum, self.weight_decay)
+        if self.momentum:
+            own["velocity"] = v
+
+
+class TextbookAdam(optim.Adam):
+    """`optim.Adam`, moved by the lines of `textbook.adam`, each parameter by itself."""
+
+    def step(self) -> None:
+        self.keep_together([])
+        super().step()
+
+    def update(self, i: int, p: Any, g: Any) -> None:
+        own = self.state[i] or {"m": 0 * p, "v": 0 * p}
+        t = self.t - self.missed[i]
+        p[...], m, v = textbook.adam(p, self.decay(p, g), own["m"], own["v"], t, self.lr, self.betas, self.eps)
+        self.state[i] = {"m": m, "v": v}
+
+
+class TextbookAdamW(TextbookAdam, optim.AdamW):
+    """The same with AdamW's decay of the weights."""
+
+
+BY_THE_TEXTBOOK: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": TextbookSGD,
+    "momentum": functools.partial(TextbookSGD, momentum=0.9),
+    "adam": TextbookAdam,
+    "adamw": functools.partial(TextbookAdamW, weight_decay=0.01),
 }
 
 # Flags that change nothing that is computed. Every other one belongs to what a run is: see `Run.identity`.
@@ -75,7 +113,11 @@ def flags(
     optimizers: Sequence[str] = tuple(OPTIMIZERS),
 ) -> argparse.ArgumentParser:
     """A parser with the flags that all scripts have; `epochs` of None becomes the full or the quick number."""
-    parser = argparse.ArgumentParser(prog=f"python -m models.{model}", description=description.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog=f"python -m models.{model}",
+        description=description.split("\n")[0],
+        allow_abbrev=False,  # `script` looks for --textbook itself
+    )
     parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"), help="where to compute (cpu)")
     parser.add_argument("--seed", type=seed, default=0, help="for weights, order of batches and dropout (0)")
     parser.add_argument(
@@ -85,6 +127,9 @@ def flags(
     parser.add_argument("--batch-size", type=whole_number, default=batch_size, help=f"items in a batch ({batch_size})")
     parser.add_argument(
         "--optimizer", default=optimizer, choices=optimizers, help=f"how weights follow gradients ({optimizer})"
+    )
+    parser.add_argument(
+        "--textbook", action="store_true", help="compute by the plain operations of tinygrad_edu/textbook, slower"
     )
     parser.add_argument("--quick", action="store_true", help="a short run, to see it work")
     parser.add_argument(
@@ -109,6 +154,11 @@ def flags(
     return parser
 
 
+def new_optimizer(options: argparse.Namespace, parameters: Iterable[Tensor]) -> optim.Optimizer:
+    """The optimiser that --optimizer names, with the rate of --lr; by the textbook if --textbook says so."""
+    return (BY_THE_TEXTBOOK if options.textbook else OPTIMIZERS)[options.optimizer](parameters, lr=options.lr)
+
+
 def settings(options: argparse.Namespace, also: Sequence[str] = ()) -> dict[str, Any]:
     """The options that change what is computed, by name; `also` names further ones that do not."""
     internal = {"model", "default_epochs", "quick_epochs", "default"}
@@ -128,8 +178,10 @@ def script(main: Callable[..., Any]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(arguments: list[str] | None = None) -> int:
+        given = sys.argv[1:] if arguments is None else arguments
         try:
-            main(arguments)
+            with textbook.instead() if "--textbook" in given else contextlib.nullcontext():
+                main(arguments)
         except EXPECTED_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from models.common import OPTIMIZERS, flags, script
+from models.common import flags, new_optimizer, script
 from models.run import Run
 from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim, plots
 from tinygrad_edu.data import augment, batches, load_cifar10
@@ -125,6 +125,7 @@ def main(arguments=None):
         examples=("images", len(train[1]), count * 4 // 5),
         reported=(
             "seed",
+            "textbook",
             "variant",
             "schedule",
             "augment",
@@ -135,7 +136,7 @@ def main(arguments=None):
 
     model = VARIANTS[options.variant]().to(run.device)
     print(summary(model, (32, 32, 3)), flush=True)
-    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    optimizer = new_optimizer(options, model.parameters())
     steps = run.epochs * -(-len(train[0]) // options.batch_size)
 
     def train_step(images, labels):

@@ -68,7 +68,7 @@ class Run:
         examples: tuple[str, int, int] | None = None,
         settings_too: dict[str, Any] | None = None,
         not_computed: Sequence[str] = (),
-        reported: Sequence[str] = ("seed",),
+        reported: Sequence[str] = ("seed", "textbook"),
     ) -> None:
         self.options, self.variant, self.examples, self.reported = options, variant, examples, reported
         self.data = {"name": data_name, "source": data_source}

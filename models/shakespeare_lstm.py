@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from models.common import OPTIMIZERS, flags, script, whole_number
+from models.common import flags, new_optimizer, script, whole_number
 from models.run import Run
 from models.writing import sample_text
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
@@ -89,7 +89,7 @@ def main(arguments=None):
     vocabulary.encode(prompt)  # a character that the network cannot know is refused now, not after the training
 
     model = CharacterLSTM(len(vocabulary), options.input_dropout, options.recurrent_dropout).to(run.device)
-    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    optimizer = new_optimizer(options, model.parameters())
     samples = (run.out / "samples.txt").open("a" if options.resume is not None else "w", encoding="utf-8")
     write_rng = np.random.default_rng([options.seed, 2])
     state = None

@@ -25,7 +25,7 @@ import sys
 
 import numpy as np
 
-from models.common import OPTIMIZERS, flags, script, whole_number
+from models.common import flags, new_optimizer, script, whole_number
 from models.gradient_flow import draw_gradient_flow
 from models.run import Run
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
@@ -84,7 +84,7 @@ def main(arguments=None):
 
     model = SineNetwork(options.cell, options.units).to(run.device)
     wrong_start = starts_wrong(model, options)
-    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    optimizer = new_optimizer(options, model.parameters())
 
     def train_step(x, y):
         optimizer.zero_grad()

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from models.common import OPTIMIZERS, flags, script
+from models.common import flags, new_optimizer, script
 from models.run import Run
 from models.softmax_by_hand import baselines, draw, report_rows
 from tinygrad_edu import Tensor, metrics, nn, no_grad, ops
@@ -50,7 +50,7 @@ def main(arguments=None):
     X_test, y_test = prepare(data.test_images, data.test_labels, run.device)
 
     model = SoftmaxRegression().to(run.device)
-    optimizer = OPTIMIZERS[options.optimizer](model.parameters(), lr=options.lr)
+    optimizer = new_optimizer(options, model.parameters())
 
     def train_step(images, labels):
         optimizer.zero_grad()

@@ -1,0 +1,141 @@
+"""The price list of cleverness: each fast operation against its plain twin, forward and backward, in time and memory.
+
+`python -m benchmarks --only textbook`. The sizes are those at which the practicals use the operations.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contender import Contender, Row
+from tinygrad_edu import Tensor, ops, optim, textbook
+
+
+class Operation(Contender):
+    """Times one operation, forward and backward; the subclasses say which, and on which storey."""
+
+    operation = ""
+    shapes: tuple[tuple[int, ...], ...] = ()  # of what gets a gradient
+    others: Callable[[np.random.Generator], tuple] = staticmethod(lambda rng: ())  # what comes behind
+    options: Mapping[str, Any] = {}
+    scale = 1.0  # of all that gets a gradient
+    plain = False
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        arrays = [self.scale * rng.normal(size=shape) for shape in self.shapes]
+        self.leaves = [Tensor(array.astype(np.float32), requires_grad=True) for array in arrays]
+        self.rest = self.others(rng)
+        with self.storey():
+            self.G = np.asarray(rng.normal(size=self.result().shape), np.float32)
+
+    def storey(self) -> contextlib.AbstractContextManager:
+        return textbook.instead() if self.plain else contextlib.nullcontext()
+
+    def result(self) -> Tensor:
+        y = getattr(ops, self.operation)(*self.leaves, *self.rest, **self.options)
+        return y[0] if isinstance(y, tuple) else y
+
+    def step(self) -> None:
+        for leaf in self.leaves:
+            leaf.grad = None
+        with self.storey():
+            self.result().backward(self.G)
+
+    def gradients(self) -> dict[str, np.ndarray | None]:
+        self.rest = self.others(np.random.default_rng(0))  # the same generators on both storeys
+        self.step()
+        return {str(i): leaf.grad for i, leaf in enumerate(self.leaves)}
+
+
+class Step(Contender):
+    """Times one step of Adam over the parameters of mini-AlexNet's dense layers and an LSTM's."""
+
+    plain = False
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        shapes = ((128, 1024), (1024,), (1024, 1024), (1024,), (1, 16), (4, 16), (16,))
+        self.parameters = [Tensor(rng.normal(size=s).astype(np.float32), requires_grad=True) for s in shapes]
+        for p in self.parameters:
+            p.grad = rng.normal(size=p.shape).astype(np.float32)
+        self.moments = [(np.zeros_like(p.data), np.zeros_like(p.data)) for p in self.parameters]
+        self.optimizer = optim.Adam(self.parameters)
+        self.t = 0
+
+    def step(self) -> None:
+        if not self.plain:
+            self.optimizer.step()
+            return
+        self.t += 1
+        for i, p in enumerate(self.parameters):
+            p.data, *self.moments[i] = textbook.adam(p.data, p.grad, *self.moments[i], self.t)  # type: ignore[call-overload]
+
+    def gradients(self) -> dict[str, np.ndarray | None]:
+        self.step()
+        return {str(i): p.data for i, p in enumerate(self.parameters)}
+
+
+def row(name: str, title: str, steps: int, shapes: tuple[tuple[int, ...], ...], **about: Any) -> Row:
+    """A row for one operation; its name up to a hyphen is the operation's."""
+    about = {"operation": name.split("-")[0], "shapes": shapes, **about}
+    kinds = {"ours": about, "textbook": {**about, "plain": True}}
+    contenders = {kind: registered(f"{name} {kind}", Operation, own) for kind, own in kinds.items()}
+    return Row(f"textbook-{name}", title, contenders, (("textbook", "ours"),), steps, tolerance=1e-4)
+
+
+def registered(name: str, base: type[Contender], about: dict[str, Any]) -> type[Contender]:
+    """A subclass that a contender's process finds in this module by its name."""
+    kind = type(name, (base,), {key: staticmethod(value) if callable(value) else value for key, value in about.items()})
+    globals()[name] = kind
+    return kind
+
+
+def recurrent(gates: int, N: int, T: int, D: int, H: int, biases: tuple[int, ...] = ()) -> tuple[tuple[int, ...], ...]:
+    return (N, T, D), (D, gates * H), (H, gates * H), (*biases, gates * H)
+
+
+MAPS = (128, 32, 32, 48)
+ROWS = (
+    row("conv2d", "conv2d of 128 maps 10 x 10, 48 to 128 channels", 3, ((128, 10, 10, 48), (3, 3, 48, 128), (128,))),
+    row("conv2d-small", "conv2d of 128 maps 3 x 3, 192 channels", 5, ((128, 3, 3, 192), (3, 3, 192, 192), (192,))),
+    row(
+        "conv_transpose2d",
+        "conv_transpose2d of 32 maps 16 x 16 to 32 x 32, 32 to 16 channels",
+        5,
+        ((32, 16, 16, 32), (3, 3, 16, 32), (16,)),
+        options={"stride": 2},
+    ),
+    row("max_pool2d", "max_pool2d of 128 maps 32 x 32, 48 channels, windows 3 x 3", 3, (MAPS,), options={"size": 3}),
+    row("avg_pool2d", "avg_pool2d of the same", 3, (MAPS,), options={"size": 3}),
+    row("batch_norm", "batch_norm of 128 maps 16 x 16, 64 channels", 5, ((128, 16, 16, 64), (64,), (64,))),
+    row("simple_rnn", "simple_rnn(1), batch 600, 2 steps", 500, recurrent(1, 600, 2, 1, 1)),
+    row("lstm", "lstm(128), batch 128, 30 steps of 32 features", 4, recurrent(4, 128, 30, 32, 128), scale=0.1),
+    row("lstm-small", "lstm(4), batch 1, 1 step", 500, recurrent(4, 1, 1, 1, 4)),
+    row("gru", "gru(128), batch 128, 30 steps of 32 features", 4, recurrent(3, 128, 30, 32, 128, (2,)), scale=0.1),
+    row(
+        "embedding",
+        "embedding of 128 x 30 ids in a table 65 x 32",
+        50,
+        ((65, 32),),
+        others=lambda rng: (rng.integers(0, 65, (128, 30)),),
+    ),
+    row("dropout", "dropout of 128 x 1024", 50, ((128, 1024),), others=lambda rng: (0.5, rng)),
+    row(
+        "softmax_cross_entropy",
+        "softmax_cross_entropy of 100 x 10",
+        500,
+        ((100, 10),),
+        others=lambda rng: (rng.integers(0, 10, 100),),
+    ),
+    Row(
+        "textbook-adam",
+        "Adam's step over 1.2 million parameters in two large arrays and five small ones",
+        {"ours": Step, "textbook": registered("adam textbook", Step, {"plain": True})},
+        (("textbook", "ours"),),
+        20,
+        tolerance=1e-4,
+    ),
+)
