@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu import DeviceError, Tensor, optim, textbook
-from tinygrad_edu.checkpoint import CheckpointError
 from tinygrad_edu.data import DataError
-from tinygrad_edu.training import TrainingError
+from tinygrad_edu.training import CheckpointError, TrainingError
 
 EXPECTED_ERRORS = (CheckpointError, DataError, DeviceError, TrainingError, OSError, ValueError)
 

@@ -123,13 +123,8 @@ def main(arguments=None):
         data.source,
         options.variant,
         examples=("images", len(train[1]), count * 4 // 5),
-        reported=(
-            "seed",
-            "textbook",
-            "variant",
-            "schedule",
-            "augment",
-        ),  # the table holds every variant against the report's network
+        # The table holds every variant against the report's network.
+        reported=("seed", "textbook", "variant", "schedule", "augment"),
     )
     if options.schedule == "cosine":  # it is drawn out over the epochs that are wanted, so these are part of the run
         run.settings["epochs of the schedule"] = run.epochs

@@ -14,11 +14,19 @@ import numpy as np
 
 from models.common import print_table, settings
 from tinygrad_edu import manual_seed, resolve_device
-from tinygrad_edu.checkpoint import CheckpointError, load_checkpoint, read_facts, save_checkpoint, save_weights
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
-from tinygrad_edu.parallel import hold_blas, thread_count
-from tinygrad_edu.training import Figures, History, fit
+from tinygrad_edu.runtime.parallel import hold_blas, thread_count
+from tinygrad_edu.training import (
+    CheckpointError,
+    Figures,
+    History,
+    fit,
+    load_checkpoint,
+    read_facts,
+    save_checkpoint,
+    save_weights,
+)
 
 try:
     import fcntl

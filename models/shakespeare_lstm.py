@@ -14,9 +14,8 @@ from models.common import flags, new_optimizer, script, whole_number
 from models.run import Run
 from models.writing import sample_text
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
-from tinygrad_edu.checkpoint import load_weights, read_weights
 from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
-from tinygrad_edu.training import progress_bar
+from tinygrad_edu.training import load_weights, progress_bar, read_weights
 
 WINDOW, STEP = 30, 3
 TRAIN_CHARACTERS = 1_000_000

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import reference
 
-from tinygrad_edu import Tensor, no_grad, ops, parallel
+from tinygrad_edu import Tensor, no_grad, ops
 from tinygrad_edu.ops import conv, conv_small, windows
 from tinygrad_edu.ops.im2col import col2im, im2col
 from tinygrad_edu.ops.windows import find_windows
+from tinygrad_edu.runtime import parallel
 
 RNG = np.random.default_rng(0)
 FORMS = [  # input, kernel, stride, padding

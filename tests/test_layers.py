@@ -15,21 +15,19 @@ PACKAGE = "tinygrad_edu"
 # Downwards only. A part may import itself and what stands here.
 MAY_IMPORT = {
     "backend": "",
-    "parallel": "backend",
+    "runtime": "backend",
     "tensor": "backend",
-    "ops": "tensor backend parallel",
+    "ops": "tensor backend runtime",
     "textbook": "ops tensor backend",
-    "gradcheck": "ops tensor backend",
+    "gradcheck": "textbook ops tensor backend",
     "nn": "ops tensor backend",
     "optim": "tensor backend",
     "metrics": "tensor backend",
     "inspection": "nn ops tensor backend",
-    "checkpoint": "nn optim tensor backend",
     "data": "",
     "plots": "",
-    "training": "checkpoint nn optim data ops tensor backend",
-    "memory": "",
-    "__init__": "metrics nn ops optim tensor memory backend",
+    "training": "nn optim data ops tensor backend",
+    "__init__": "metrics nn ops optim tensor runtime backend",
 }
 # Who alone may import a library that is optional or slow to load.
 LIBRARIES = {
@@ -38,8 +36,8 @@ LIBRARIES = {
     "tqdm": {"training", "data"},
     "pooch": {"data"},
     "requests": {"data"},
-    "safetensors": {"checkpoint"},
-    "threadpoolctl": {"parallel"},
+    "safetensors": {"training"},
+    "threadpoolctl": {"runtime"},
     "torch": set(),
     "scipy": set(),
     "pandas": set(),

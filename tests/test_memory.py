@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tinygrad_edu.memory import keep_freed_memory
+from tinygrad_edu.runtime.memory import keep_freed_memory
 
 PROGRAM = """
 import resource, sys

@@ -9,8 +9,8 @@ from models import airline_lstm, shakespeare_lstm, sine_rnn
 from models.gradient_flow import gradient_norms
 from models.writing import next_probabilities, write
 from tinygrad_edu import Tensor, nn, ops, optim
-from tinygrad_edu.checkpoint import save_weights
 from tinygrad_edu.data import Vocabulary
+from tinygrad_edu.training import save_weights
 
 QUIET = ["--no-progress"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_edu import parallel
-from tinygrad_edu.parallel import in_parts, product
+from tinygrad_edu.runtime import parallel
+from tinygrad_edu.runtime.parallel import in_parts, product
 
 CPU = np.zeros(1)
 
@@ -62,7 +62,8 @@ def test_product(shape, monkeypatch):
 HASH = """
 import hashlib
 import numpy as np
-from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, parallel
+from tinygrad_edu import Tensor, manual_seed, nn, ops, optim
+from tinygrad_edu.runtime import parallel
 
 rng = np.random.default_rng(0)
 digest = hashlib.sha256()

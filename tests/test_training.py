@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import nn, optim
-from tinygrad_edu.checkpoint import (
+from tinygrad_edu.data import batches
+from tinygrad_edu.training import (
     CheckpointError,
+    History,
+    TrainingError,
+    fit,
     load_checkpoint,
     load_weights,
+    progress_bar,
     save_checkpoint,
     save_weights,
 )
-from tinygrad_edu.data import batches
-from tinygrad_edu.training import History, TrainingError, fit, progress_bar
 
 
 def two_batches():

@@ -3,18 +3,20 @@
 Reading order:
 
 1. `tensor.py`: the engine. An array that remembers how it was computed, and the walk that applies the chain rule.
-2. `ops/arithmetic.py`, `ops/matmul.py`: what an operation looks like; then `ops/loss.py`, `ops/activation.py`.
-3. `gradcheck/check.py`: how a gradient is proven right.
-4. `nn/module.py`, `nn/layers.py`, `optim/`: layers, parameters and how they learn.
-5. `models/softmax_by_hand.py`, then `models/softmax_regression.py`: one network, by hand and by the engine.
+2. `ops/arithmetic.py`, `ops/matmul.py`: what an operation looks like.
+3. `textbook/`: convolution, recurrence and the rest, each derived and written plainly, a line for every equation.
+4. `gradcheck/check.py`: how a gradient is proven right.
+5. `nn/module.py`, `nn/layers.py`, `optim/`: layers, parameters and how they learn.
+6. `models/softmax_by_hand.py`, then `models/softmax_regression.py`: one network, by hand and by the engine.
 
-`backend.py` holds what NumPy and CuPy do differently; `parallel.py` and `memory.py` only make things faster.
+Then, for the curious, the fast storey: `ops/conv.py`, `ops/recurrent/` and the others with a twin in the textbook.
+`backend.py` holds what NumPy and CuPy do differently; `runtime/` only makes things faster.
 """
 
 from tinygrad_edu import metrics, nn, ops, optim
 from tinygrad_edu.backend import DeviceError, resolve_device
-from tinygrad_edu.memory import keep_freed_memory
 from tinygrad_edu.nn import Parameter, manual_seed
+from tinygrad_edu.runtime.memory import keep_freed_memory
 from tinygrad_edu.tensor import Tensor, no_grad
 
 keep_freed_memory()

@@ -18,7 +18,7 @@ from tinygrad_edu.ops.im2col import col2im, columns_of
 from tinygrad_edu.ops.shape import concatenate, split
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_kernel, find_windows
-from tinygrad_edu.parallel import in_parts, smallest_part
+from tinygrad_edu.runtime.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
 

@@ -6,7 +6,7 @@ from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.conv import bias_gradient, correlate, input_gradient, kernel_gradient
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_sides, find_windows, pair, spread
-from tinygrad_edu.parallel import in_parts, smallest_part
+from tinygrad_edu.runtime.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
 

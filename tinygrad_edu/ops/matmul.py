@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_edu.ops.support import Operand, same_kind, unbroadcast
-from tinygrad_edu.parallel import product
+from tinygrad_edu.runtime.parallel import product
 from tinygrad_edu.tensor import Tensor, record
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
-from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
 CHUNK = 2**16  # numbers that are worked on at a time, so that what one pass wrote the next one finds in the cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_pooling_windows
-from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
 SMALLEST_PART = 250_000  # pixels of all channels that are worth a thread

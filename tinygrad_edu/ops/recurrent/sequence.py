@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.recurrent.arguments import check, check_masks
 from tinygrad_edu.ops.support import Operand, record_many, same_kind
-from tinygrad_edu.parallel import in_parts
+from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor
 
 # Worth a thread: 40 million multiplications take 0.9 ms. A product with fewer than 64 columns is a tenth slower.

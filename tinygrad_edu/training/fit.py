@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
-from tinygrad_edu.checkpoint import write_whole
+from tinygrad_edu.training.checkpoint import write_whole
 
 Figures = dict[str, float]  # such as {"loss": 0.31, "accuracy": 91.2}
 
