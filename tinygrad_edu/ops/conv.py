@@ -1,13 +1,7 @@
-"""Convolution, as the practicals use the word: slide a small kernel over an image, multiply and add at every place.
+"""Convolution by one matrix product over im2col's rows: the fast form.
 
-The way to do it fast is to do it by one matrix product. `im2col` copies, for every place of the kernel, the window of
-the image that it sees there into one row of a matrix; every row times the kernel is then one output pixel:
-
-    image (N, H, W, C)  --im2col-->  columns (N*OH*OW, KH*KW*C)  @  kernel (KH*KW*C, O)  =  output (N*OH*OW, O)
-
-The matrix holds every pixel up to KH*KW times. That is the price; a matrix product at full speed is what it buys.
-
-Read `im2col.py` first, then `conv2d`. The rest keeps the matrix small. `conv_transpose.py` goes the way back.
+What the operation is, how it is differentiated, and plain code for it stand in `textbook/convolution.py`; `im2col.py`
+and `windows.py` prepare the windows. Below `conv2d` are the products for some of the images, a few at a time.
 """
 
 from __future__ import annotations
@@ -33,27 +27,22 @@ def conv2d(
 ) -> Tensor:
     """Y = X * K + b: at every place of the image, multiply the window by the kernel, and add up.
 
-    Shapes: X (N, H, W, C), K (KH, KW, C, O), b (O,), Y (N, OH, OW, O); G = dL/dY. With stride (sh, sw), padding
-    already around X, and without dilation (dh = dw = 1):
+    Shapes: X (N, H, W, C), K (KH, KW, C, O), b (O,), Y (N, OH, OW, O). With stride (sh, sw), dilation (dh, dw) and the
+    padding already around X:
 
     Y[n,oh,ow,o]  =  sum over kh,kw,c of  X[n, oh*sh + kh*dh, ow*sw + kw*dw, c] K[kh,kw,c,o]  +  b[o].
 
     (Mathematicians call this a cross-correlation; their convolution mirrors K. Nothing is lost: K is learnt.)
 
-    As a matrix product, with P = im2col(X) of shape (N*OH*OW, KH*KW*C) and K, G reshaped to (KH*KW*C, O) and
-    (N*OH*OW, O):
+    Derived and written plainly in `textbook/convolution.py`, whose names (P = im2col(X)) are used here. What is
+    different:
 
-    Y = P K + b   so, as in `linear`,   dL/dK = P^T G,   dL/db[o] = sum over n,oh,ow of G[n,oh,ow,o],
-                                        dL/dP = G K^T   and   dL/dX = col2im(dL/dP).
-
-    P is KH*KW times as large as X. It is made for a few images at a time, so that it is still in the processor's
-    cache when the product reads it, and made again in the backward rather than kept. For stride 1 there is a faster way
-    to dL/dX, see `input_gradient`; for maps so small that P is mostly padding a way without P, see `conv_small`.
-
-    Dilation pulls the kernel apart: it takes every dh-th row and dw-th column, and so sees farther with no more weights
-    (Yu and Koltun 2016). P holds other pixels then; all else stands. Groups are convolutions side by side: each reads
-    C/groups of the channels and writes O/groups of the outputs. The tape knows what that means for gradients: it sees
-    the channels cut apart, convolutions, and their results joined.
+    - P, which is KH*KW times as large as X, is made for a few images at a time, so that it is still in the processor's
+      cache when the product reads it, and made again in the backward rather than kept;
+    - for stride 1, dL/dX is a convolution of G with the turned kernel instead of col2im, see `input_gradient`;
+    - for maps so small that P is mostly padding, there is a way without P, see `conv_small`; for kernels that see one
+      channel each (groups = C) `conv_depthwise`;
+    - the images of a batch are shared out to threads, see `runtime/parallel.py`.
 
     Parameters
     ----------

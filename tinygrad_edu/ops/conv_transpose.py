@@ -29,13 +29,8 @@ def conv_transpose2d(
 
     Y[n, h*sh + kh*dh - top, w*sw + kw*dw - left, o]  +=  X[n,h,w,c] K[kh,kw,o,c].
 
-    Without its bias, `conv2d` is linear in its image: for images as long vectors, z = A y with a matrix A that holds
-    K's numbers and zeros. By the chain rule dL/dy = A^T dL/dz. The operation here is that A^T, applied to a layer's
-    input, y = A^T x + b. So its gradients are `conv2d` and a gradient of `conv2d`:
-
-    dL/dx = A g             `conv2d` of the image G
-    dL/dK                   the gradient of `conv2d` for the image G under the gradient X, since g . (A^T x) = (A g) . x
-    dL/db[o]                sum over n,oh,ow of G[n,oh,ow,o]
+    `conv2d` without its bias is linear in its image, z = A y for images as long vectors; this is y = A^T x + b. Derived
+    and written plainly in `textbook/convolution.py`; here, the products are those of `conv2d` with the roles exchanged.
 
     (Dumoulin and Visin 2016. It is also called a deconvolution, but it is no inverse: only the shapes come back.)
 

@@ -22,18 +22,12 @@ def softmax_cross_entropy(
 ) -> Tensor:
     """The negative logarithm of the probability that softmax gives to the right class.
 
-    For one example n with logits Z[n] and label y[n], P[n] = softmax(Z[n]):
-
-    loss[n] = -ln P[n,y] = ln sum_k e^Z[n,k] - Z[n,y]
-    d loss[n]/dZ[n,k] = e^Z[n,k] / sum_j e^Z[n,j] - [k = y] = P[n,k] - [k = y].
-
-    The mean over N examples is L = 1/N sum_n loss[n], so with G = dL/dY, one number,
-
-    dL/dZ[n,k] = G / N (P[n,k] - [k = y[n]]);   without the 1/N for "sum", with G[n] / 1 for "none".
+    For an example with logits Z[n] and label y[n]:   loss[n] = -ln softmax(Z[n])[y] = ln sum_k e^Z[n,k] - Z[n,y].
 
     Softmax and logarithm are one step because together they are simpler than apart: the gradient is "what the network
-    believes minus what is true", and with the largest logit m subtracted, loss = ln sum_k e^(Z[k]-m) - (Z[y]-m), no
-    exponential overflows and no logarithm sees 0, at logits of +-10,000 as well.
+    believes minus what is true", and no exponential overflows and no logarithm sees 0, at logits of +-10,000 as well.
+    Derived and written plainly in `textbook/cross_entropy.py`. What is different here: for plain labels no rows of
+    zeros and ones are made; the loss picks its logit by index, and the backward subtracts the 1 there.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from tinygrad_edu.tensor import Tensor, record
 def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
     """Y = X * M: every element is dropped with probability p, the others are scaled up to keep the mean.
 
-    M = 0 with probability p, else 1 / (1 - p), so that E[Y] = X, and nothing needs to change when the network is used
-    without dropout ("inverted" dropout; Srivastava et al. 2014).   dL/dX = G * M: the same units are off.
+    M = 0 with probability p, else 1 / (1 - p).   dL/dX = G * M: the same units are off. Derived and written plainly in
+    `textbook/dropout.py`; what is different here is how the mask is drawn, see `dropout_mask`.
 
     Parameters
     ----------

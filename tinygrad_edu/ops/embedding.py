@@ -17,13 +17,11 @@ def embedding(table: Operand, ids: Operand) -> Tensor:
 
     Shapes: table E (K, D), ids (...,) of integers 0..K-1, Y (..., D).
 
-    A row that is looked up several times was copied several times, so its gradients add up:
+    Derived and written plainly in `textbook/embedding.py`; gradients of a repeated id add up. What is different here:
 
-        dL/dE[k] = sum over all places where ids = k of G.
-
-    With the ids as a one-hot matrix B, B[k, n] = [ids[n] = k], the same is Y = B^T E, and dL/dE = B G. For a small
-    table that product is the fastest way to add up: with 3,840 ids and 65 rows some five times as fast as one addition
-    after the other.
+    - for a small table they add up in a matrix product: with the ids as a one-hot matrix B, B[k, n] = [ids[n] = k],
+      Y = B^T E and so dL/dE = B G. With 3,840 ids and 65 rows that is some five times as fast as one addition after
+      the other.
 
     Raises TypeError for ids that are not integers, ValueError for an id outside 0..K-1.
     """

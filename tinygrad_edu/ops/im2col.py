@@ -12,27 +12,14 @@ from tinygrad_edu.ops.windows import Padding, Pair, Windows, find_windows
 def im2col(X: Array, size: Pair, stride: Pair = 1, padding: Padding = "valid", dilation: Pair = 1) -> Array:
     """Copy every window of the images into a row: (N, H, W, C) -> (N*OH*OW, KH*KW*C).
 
-    One image of 4 x 4 pixels, one channel, windows of 3 x 3, stride 1. There are 2 x 2 places for the window, so
-    OH = OW = 2, and a window holds KH*KW*C = 9 numbers:
-
-        X =   0  1  2  3        window (0, 0)    window (0, 1)    window (1, 0)    window (1, 1)
-              4  5  6  7           0  1  2          1  2  3          4  5  6          5  6  7
-              8  9 10 11           4  5  6          5  6  7          8  9 10          9 10 11
-             12 13 14 15           8  9 10          9 10 11         12 13 14         13 14 15
-
-        columns =   0  1  2  4  5  6  8  9 10     row 0: window (0, 0), read row by row
-                    1  2  3  5  6  7  9 10 11     row 1: window (0, 1)
-                    4  5  6  8  9 10 12 13 14     row 2: window (1, 0)
-                    5  6  7  9 10 11 13 14 15     row 3: window (1, 1)
-
-    Pixel 5 stands in four rows: the kernel sees it from four places. In general, with stride (sh, sw), and without
-    dilation (dh = dw = 1):
+    Drawn index by index in `textbook/convolution.py`:
 
         columns[(n*OH + oh)*OW + ow,  (kh*KW + kw)*C + c]  =  X[n, oh*sh + kh*dh, ow*sw + kw*dw, c]
 
-    No loop is needed to collect the windows. The pixel at (h, w) lies h*(bytes per row) + w*(bytes per pixel) behind
-    the first one, so going to the next window is a step in memory, and going to the next pixel within a window is
-    another. `as_strided` describes all windows by these steps, without copying; `reshape` then copies.
+    What is different here: no loop collects the windows. The pixel at (h, w) lies h*(bytes per row) + w*(bytes per
+    pixel) behind the first one, so going to the next window is a step in memory, and going to the next pixel within a
+    window is another. `as_strided` describes all windows by these steps, without copying; `reshape` then copies.
+    (Measured on the second layer of mini-AlexNet: 1.1 ms by one copy of such a view, 2.65 ms by nine copies of slices.)
 
     Parameters
     ----------

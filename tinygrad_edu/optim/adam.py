@@ -18,13 +18,17 @@ SMALL = 10_000  # elements: up to this size, parameters are updated together
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015): steps of a size near lr, whatever the size of the gradient.
 
-    m = b1 m + (1 - b1) g           a running mean of the gradient
-    v = b2 v + (1 - b2) g^2         a running mean of its square
-    p = p - lr m^ / (sqrt(v^) + eps),   m^ = m / (1 - b1^t),   v^ = v / (1 - b2^t)
+    p = p - lr m^ / (sqrt(v^) + eps),   m^ and v^: running means of the gradient and of its square, corrected.
 
-    m and v start at 0 and are too small at first; dividing by 1 - b^t mends that. The three corrections are pulled into
-    one scalar: with s = sqrt(1 - b2^t), the step is (lr s / (1 - b1^t)) m / (sqrt(v) + s eps). A parameter that was
-    frozen at first begins at t = 1 as well: with the t of the others, its first steps would be up to 6.6 lr long.
+    Derived and written plainly in `textbook/optimizers.py`, five lines. What is different here:
+
+    - the three corrections are pulled into one scalar: with s = sqrt(1 - b2^t), the step is
+      (lr s / (1 - b1^t)) m / (sqrt(v) + s eps);
+    - everything is computed in place, with one scratch array;
+    - small parameters are laid end to end and updated together, see below.
+
+    A parameter that was frozen at first begins at t = 1 as well: with the t of the others, its first steps would be up
+    to 6.6 lr long.
 
     `weight_decay` adds weight_decay * p to g (L2). `AdamW` decays the weights themselves. The defaults are Keras'.
     """

@@ -13,9 +13,8 @@ from tinygrad_edu.tensor import Tensor
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and L2 weight decay if wanted.
 
-    g' = g + weight_decay * p
-    v  = momentum * v + g'          (v starts at 0; without momentum, v = g')
-    p  = p - lr * v
+    v = momentum * v + g + weight_decay * p,   p = p - lr * v,   see `textbook/optimizers.py`; in place here, and
+    without momentum no v is kept.
     """
 
     def __init__(

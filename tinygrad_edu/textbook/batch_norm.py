@@ -44,8 +44,9 @@ def batch_norm(
 
         dL/dx_j  =  (g_j - mean(g) - x^_j mean(g x^)) / s                           (9)
 
-    In words: x^ cannot tell a shift of all numbers, and hardly a stretch (eps aside), so these two directions are taken
-    out of g.
+    In words: x^ does not change when all numbers are shifted together, so that direction is taken out of g. It would
+    not change either when they are stretched from their mean, were it not for eps: of that direction, which is x^
+    itself, all but a share of 1 - mean(x^ x^) = 1 - v / s^2 = eps / s^2 is taken out.
 
     In inference m and v are the running ones, constants; then no mean is subtracted in (9): dL/dx_j = g_j / s    (10)
     """

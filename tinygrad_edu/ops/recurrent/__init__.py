@@ -1,9 +1,8 @@
-"""Recurrent networks over a whole sequence, each one step on the tape: backpropagation through time by hand.
+"""Recurrent networks over a whole sequence, each one step on the tape: the fast forms.
 
-Reading order: `simple_rnn` (the idea, and why gradients vanish or explode), `lstm` (the path that avoids it), `gru`
-(the same with fewer parts), `sequence` (what they share: checks, and the layout).
-
-The same networks, written cell by cell with small operations, stand in `nn/recurrent.py`; tests hold both equal.
+Their derivations, and plain code for them, stand in `textbook/simple_rnn.py`, `lstm.py` and `gru.py`. Here, `sequence`
+says what all three do differently, and `arguments` checks what they are given. The same networks once more, written
+cell by cell with small operations, stand in `nn/recurrent.py`; tests hold all three forms equal.
 """
 
 from tinygrad_edu.ops.recurrent.gru import gru

@@ -26,8 +26,7 @@ def gru(
         k = tanh(p_k + r * q_k)      candidate (Keras' hh)
         h_t = z * h_{t-1} + (1 - z) * k
 
-    The reset gate acts *after* the matrix product (Keras' and PyTorch's form, and the reason for two biases); in the
-    paper it acts before, on h_{t-1}.
+    The reset gate acts *after* the matrix product; in the paper it acts before, on h_{t-1}.
 
     Parameters
     ----------
@@ -52,26 +51,7 @@ def gru(
     ------
     ValueError for shapes that do not fit and for T = 0; TypeError for different dtypes or devices.
 
-    Backpropagation through time
-    ----------------------------
-    As in `simple_rnn`, from the last step to the first, with G_t = dL/d(output t). In step t:
-
-    1. h_t is an output; it goes into the next step's products; and it is blended into h_{t+1} directly:
-
-           dL/dh_t = G_t + dQ_{t+1} U^T + dL/dh_{t+1} * z_{t+1},     dQ: the three dL/dq side by side;
-
-       of h_T, the last one, dL/d(the returned h) stands in the place of the last two terms.
-
-    2. The blend:       dL/dz = dL/dh_t * (h_{t-1} - k),   dL/dk = dL/dh_t * (1 - z).
-    3. The candidate:   dL/dp_k = dL/dk * (1 - k^2),   dL/dr = dL/dp_k * q_k,   dL/dq_k = dL/dp_k * r.
-    4. The gates:       dL/dp_z = dL/dq_z = dL/dz * z (1 - z),   dL/dp_r = dL/dq_r = dL/dr * r (1 - r).
-    5. The affine maps, with dP the three dL/dp side by side:
-
-           dL/dx_t = dP_t W^T,   dL/dW = sum_t x_t^T dP_t,       dL/db[0] = sum_t dP_t,
-                                 dL/dU = sum_t h_{t-1}^T dQ_t,   dL/db[1] = sum_t dQ_t.
-
-    The last term of 1 is the GRU's way around vanishing, as the forget gate is the LSTM's: along it the gradient is
-    multiplied by z_s * ... * z_{t+1} alone, and where z is 1 it arrives as it left.
+    Derived and written plainly in `textbook/gru.py`. What is different here is that of all three: see `sequence.py`.
     """
     states = {"h0": h0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}

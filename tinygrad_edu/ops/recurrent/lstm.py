@@ -52,45 +52,12 @@ def lstm(
     ------
     ValueError for shapes that do not fit and for T = 0; TypeError for different dtypes or devices.
 
-    Backpropagation through time
-    ----------------------------
-    As in `simple_rnn`, from the last step to the first, with G_t = dL/d(output t). Two gradients now travel back,
-    dL/dh_t and dL/dc_t. In step t:
+    Derived and written plainly in `textbook/lstm.py`, with how the cell path avoids vanishing. What is different here:
 
-    1. h_t is an output, and goes into the four gates of the next step; with dA the four dL/da side by side,
-
-           dL/dh_t = G_t + dA_{t+1} U^T   for t < T,        dL/dh_T = G_T + dL/d(the returned h).
-
-    2. c_t goes into h_t through tanh, and into c_{t+1} through the forget gate:
-
-           dL/dc_t = dL/dh_t * o * (1 - tanh^2 c_t) + dL/dc_{t+1} * f_{t+1},
-
-       where after the last step dL/d(the returned c) stands in the place of the second term.
-
-    3. Products hand to each factor the gradient times the other factor:
-
-           dL/do = dL/dh_t * tanh c_t,   dL/di = dL/dc_t * g,   dL/dg = dL/dc_t * i,   dL/df = dL/dc_t * c_{t-1}.
-
-    4. Through the gates, with sigmoid' = s (1 - s) and tanh' = 1 - tanh^2:
-
-           dL/da_i = dL/di * i (1 - i),   the same for f and o,   dL/da_g = dL/dg * (1 - g^2).
-
-    5. The affine map, summed over the steps where it is about weights:
-
-           dL/dx_t = dA_t W^T,   dL/dW = sum_t x_t^T dA_t,   dL/dU = sum_t h_{t-1}^T dA_t,   dL/db = sum_t dA_t.
-
-    How the cell path avoids vanishing
-    ----------------------------------
-    Follow dL/dc alone, from step s back to step t (second term of 2): the factors are
-
-        f_s * f_{s-1} * ... * f_{t+1},
-
-    element by element. No matrix takes part, no derivative of a squashing function, and f is the network's own choice
-    at every step: where it is 1, the gradient arrives as it left, after a hundred steps too. That is why the forget
-    gate's bias starts at 1: f starts near 0.73 and not at 0.5 (Jozefowicz, Zaremba and Sutskever 2015). That is a start
-    and no cure, 0.73^100 being 2e-14: before training, an LSTM forgets faster than a SimpleRNN with an orthogonal U.
-    The point is that training can open the gate; an f of 0.993 leaves half of the gradient after 100 steps. The other
-    paths, through h and U, vanish or explode as in `simple_rnn`: this one alone cannot explode, since f <= 1.
+    - the layout, one product a step, and the batch in parts: see `sequence.py`;
+    - one tanh serves all four gates, see `_tanh_for_all`;
+    - results go into arrays that are made once (`out=`, `*=`): with a hundred thousand numbers a step, making arrays is
+      dear; and o tanh c_t, which is h_t, is not computed again.
     """
     states = {"h0": h0, "c0": c0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}

@@ -1,4 +1,4 @@
-"""The simple recurrent network (Elman 1990), and what backpropagation through time is."""
+"""The simple recurrent network (Elman 1990) over a whole sequence, in one step on the tape."""
 
 from __future__ import annotations
 
@@ -42,39 +42,8 @@ def simple_rnn(
     ------
     ValueError for shapes that do not fit and for T = 0; TypeError for different dtypes or devices.
 
-    Backpropagation through time
-    ----------------------------
-    Let G_t = dL/d(output t), and G_h = dL/d(the state that is returned).
-
-    1. Unroll the network: T copies of the cell, one behind the other, with the same weights in each. That is an
-       ordinary network, T layers deep, and the ordinary chain rule holds.
-    2. h_t is used twice, as the output of its own step and as an input of the next, so dL/dh_t is a sum; the last one
-       is the returned state instead of an input:
-
-           dL/dh_t = G_t + dL/da_{t+1} U^T   for t < T,        dL/dh_T = G_T + G_h.
-
-       The second term must be known first: the backward runs from T to 1. (Where a network uses the last state alone,
-       every G_t is zero, and G_h is all that comes in.)
-    3. Through tanh, whose derivative is 1 - tanh^2:   dL/da_t = dL/dh_t * (1 - h_t^2).
-    4. a_t is an affine map, as in `linear`:           dL/dx_t = dL/da_t W^T,   dL/dh_0 = dL/da_1 U^T.
-    5. The weights are used at every step, so their gradients are sums over the steps (and over the N sequences):
-
-           dL/dW = sum_t x_t^T dL/da_t,   dL/dU = sum_t h_{t-1}^T dL/da_t,   dL/db = sum_t dL/da_t.
-
-    A mask multiplies the gradient as it multiplied the value.
-
-    Why gradients vanish or explode
-    -------------------------------
-    Put step 3 into step 2 again and again. What the loss at step s says about h_t comes through s - t factors:
-
-        G_s J_s J_{s-1} ... J_{t+1},     J_k = diag(1 - h_k^2) U^T.
-
-    Since 0 < 1 - h^2 <= 1, a factor stretches no vector by more than the largest singular value of U. If that is below
-    1, the product shrinks exponentially with the distance s - t: the gradient *vanishes*, and what lies far back cannot
-    be learnt. If U stretches some directions, and tanh is not saturated, the product can grow exponentially: the
-    gradient *explodes*, and one step of the optimiser throws the weights far away (`clip_grad_norm` shortens it).
-    Between the two there is next to no room, since it is the same U at every step (Bengio, Simard and Frasconi 1994).
-    `lstm` has a path with other factors.
+    Derived and written plainly, with backpropagation through time and why gradients vanish, in
+    `textbook/simple_rnn.py`. What is different here is that of all three: see `sequence.py`.
     """
     states = {"h0": h0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
@@ -85,7 +54,7 @@ def simple_rnn(
 def _forward(V, S, O, states, mask):
     """The sequence from arrays, feature-major, as `sequence.Forward` says: V_t = [x_t; 1; h_{t-1}], S = [W; b; U].
 
-    Every sequence is a column here, so each product of the docstring above is transposed: a_t = S^T V_t, and
+    Every sequence is a column here, so each product of the textbook is transposed: a_t = S^T V_t, and
     dL/dh_{t-1} = U dL/da_t, where rows make it dL/da_t U^T. G is dL/d(outputs) (T, H, n); G_last[0] is what came back
     through the state that was returned.
     """
