@@ -9,6 +9,7 @@ from tinygrad_edu.ops import conv, conv_small, windows
 from tinygrad_edu.ops.im2col import col2im, im2col
 from tinygrad_edu.ops.windows import find_windows
 from tinygrad_edu.runtime import parallel
+from tinygrad_edu.textbook import convolution as plain
 
 RNG = np.random.default_rng(0)
 FORMS = [  # input, kernel, stride, padding
@@ -57,12 +58,14 @@ def test_the_drawn_example():
         [4, 5, 6, 8, 9, 10, 12, 13, 14],
         [5, 6, 7, 9, 10, 11, 13, 14, 15],
     ]
-    columns = im2col(X, 3)
-    np.testing.assert_array_equal(columns, rows)
     counts = [[1, 2, 2, 1], [2, 4, 4, 2], [2, 4, 4, 2], [1, 2, 2, 1]]
+    np.testing.assert_array_equal(im2col(X, 3), rows)
     np.testing.assert_array_equal(col2im(np.ones((4, 9)), X.shape, 3)[0, :, :, 0], counts)
-    for row in rows:  # and the docstring shows these very rows
-        assert " ".join(f"{n:2}" for n in row).strip() in im2col.__doc__
+    steps = (3, 3), (1, 1), (1, 1)
+    np.testing.assert_array_equal(plain.im2col(X, *steps), rows)
+    np.testing.assert_array_equal(plain.col2im(np.ones((4, 9)), X.shape, *steps)[0, :, :, 0], counts)
+    for row in rows:  # and the textbook shows these very rows
+        assert " ".join(f"{n:2}" for n in row).strip() in plain.im2col.__doc__
 
 
 def test_the_index_formula():

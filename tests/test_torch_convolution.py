@@ -11,9 +11,9 @@ from tinygrad_edu.ops.windows import find_windows
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
 
 many = settings(
-    max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
-fewer = settings(many, max_examples=200)
+fewer = settings(many, max_examples=60)
 small = st.integers(1, 4)
 pairs = st.tuples(small, small)
 dilations = st.tuples(*[st.sampled_from([1, 1, 2, 3])] * 2)
