@@ -245,8 +245,8 @@ def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride, groups, op
     for other in results[1:]:
         for a, b_ in zip(results[0], other):
             np.testing.assert_array_equal(a, b_)
-    for a, plain in zip(results[0], run()):  # and in one piece: equal to rounding
-        np.testing.assert_allclose(a, plain, rtol=1e-4, atol=1e-4)
+    for a, whole in zip(results[0], run()):  # and in one piece: equal to rounding
+        np.testing.assert_allclose(a, whole, rtol=1e-4, atol=1e-4)
 
 
 # ---- bad input
