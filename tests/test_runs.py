@@ -105,7 +105,6 @@ def test_every_setting_stands_in_the_metrics():
     assert start(airline_lstm, "--epochs", "1", "--look-back", "2") == 0
     usual = {"seed": 0, "lr": 0.001, "batch_size": 1, "optimizer": "adam", "textbook": False}
     assert metrics()["settings"] == usual | {"look_back": 2, "time_steps": False}
-    }
 
 
 def test_a_file_that_is_no_checkpoint_of_a_script_is_refused(capsys):
