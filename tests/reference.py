@@ -1,8 +1,10 @@
-"""Operations written as plainly as possible: loops over single numbers, straight from the formulas. Slow on purpose."""
+"""Values by loops over single numbers, straight from the formulas, slow on purpose; gradients by the textbook."""
 
 import math
 
 import numpy as np
+
+from tinygrad_edu import Tensor, textbook
 
 
 def spread(size, dilation):
@@ -62,54 +64,17 @@ def conv2d(X, K, b, stride, padding, dilation=(1, 1), groups=1):
     return Y
 
 
-def conv2d_gradients(G, X, K, stride, padding, dilation=(1, 1), groups=1):
-    """Every product in the formula of conv2d sends G times one factor to the other factor."""
-    KH, KW, C, O = K.shape
-    (sh, sw), (dh, dw) = stride, dilation
-    around = sides(padding, X.shape, spread((KH, KW), dilation), stride)
-    XP = padded(X, around)
-    dX, dK, db = np.zeros_like(XP), np.zeros_like(K), np.zeros(O)
-    for n, oh, ow, o in np.ndindex(*G.shape):
-        first = o // (O // groups) * C
-        db[o] += G[n, oh, ow, o]
-        for kh in range(KH):
-            for kw in range(KW):
-                seen = n, oh * sh + kh * dh, ow * sw + kw * dw, slice(first, first + C)
-                dX[seen] += G[n, oh, ow, o] * K[kh, kw, :, o]
-                dK[kh, kw, :, o] += G[n, oh, ow, o] * XP[seen]
-    return cropped(dX, X, around), dK, db
-
-
-def cropped(dX, X, around):
-    (top, _), (left, _) = around
-    return dX[:, top : top + X.shape[1], left : left + X.shape[2]]
-
-
 def conv_transpose2d(X, K, b, stride, around, dilation, output_size):
-    """Values, and a function that gives the gradients.
-
-    Y[n, h*sh + kh*dh - top, w*sw + kw*dw - left, o] += X[n,h,w,c] K[kh,kw,o,c], and what falls outside of Y is lost.
-    """
+    """Y[n, h*sh + kh*dh - top, w*sw + kw*dw - left, o] += X[n,h,w,c] K[kh,kw,o,c]; what falls outside of Y is lost."""
     (KH, KW, O, _), (sh, sw), (dh, dw), ((top, _), (left, _)) = K.shape, stride, dilation, around
     OH, OW = output_size
     Y = np.zeros((len(X), OH, OW, O)) + b
-    products = []
     for n, h, w, c in np.ndindex(*X.shape):
         for kh, kw, o in np.ndindex(KH, KW, O):
             y = n, h * sh + kh * dh - top, w * sw + kw * dw - left, o
             if 0 <= y[1] < OH and 0 <= y[2] < OW:
-                products.append((y, (n, h, w, c), (kh, kw, o, c)))
-    for y, x, k in products:
-        Y[y] += X[x] * K[k]
-
-    def gradients(G):
-        dX, dK = np.zeros_like(X), np.zeros_like(K)
-        for y, x, k in products:
-            dX[x] += G[y] * K[k]
-            dK[k] += G[y] * X[x]
-        return dX, dK, G.sum(axis=(0, 1, 2))
-
-    return Y, gradients
+                Y[y] += X[n, h, w, c] * K[kh, kw, o, c]
+    return Y
 
 
 def pool_windows(X, size, stride, padding, dilation, ceil_mode):
@@ -127,40 +92,28 @@ def pool_windows(X, size, stride, padding, dilation, ceil_mode):
 
 
 def max_pool2d(X, size, stride, padding, dilation=(1, 1), ceil_mode=False):
-    """Values, and a function that gives each window's gradient to the first of its largest pixels."""
     around, windows = pool_windows(X, size, stride, padding, dilation, ceil_mode)
     XP = padded(X, around, -np.inf)
-    Y, winners = np.zeros(np.array(list(windows)[-1]) + 1), {}
+    Y = np.zeros(np.array(list(windows)[-1]) + 1)
     for window, pixels in windows.items():
-        best = None
-        for pixel in pixels:
-            if best is None or XP[pixel] > best:  # not >=: the first stays
-                best, winners[window] = XP[pixel], pixel
-        Y[window] = best
-
-    def gradient(G):
-        dX = np.zeros_like(XP)
-        for window, pixel in winners.items():
-            dX[pixel] += G[window]
-        return cropped(dX, X, around)
-
-    return Y, gradient
+        Y[window] = max(XP[pixel] for pixel in pixels)
+    return Y
 
 
 def avg_pool2d(X, size, stride, padding, dilation=(1, 1), ceil_mode=False):
-    """Values, and a function that shares each window's gradient among its real pixels."""
+    """The mean of the real pixels."""
     around, windows = pool_windows(X, size, stride, padding, dilation, ceil_mode)
     XP, real = padded(X, around), padded(np.ones_like(X), around)
-    Y, seen = np.zeros(np.array(list(windows)[-1]) + 1), {}
+    Y = np.zeros(np.array(list(windows)[-1]) + 1)
     for window, pixels in windows.items():
-        seen[window] = [pixel for pixel in pixels if real[pixel]]
-        Y[window] = sum(XP[pixel] for pixel in seen[window]) / len(seen[window])
+        seen = [pixel for pixel in pixels if real[pixel]]
+        Y[window] = sum(XP[pixel] for pixel in seen) / len(seen)
+    return Y
 
-    def gradient(G):
-        dX = np.zeros_like(XP)
-        for window, pixels in seen.items():
-            for pixel in pixels:
-                dX[pixel] += G[window] / len(pixels)
-        return cropped(dX, X, around)
 
-    return Y, gradient
+def gradients_by_the_textbook(call, tensors, G):
+    """dL/d(tensor) for each, by the textbook's form of whatever `call` computes from them; their own are left alone."""
+    leaves = [Tensor(tensor.data.copy(), requires_grad=True) for tensor in tensors]
+    with textbook.instead():
+        call(*leaves).backward(G)
+    return [leaf.grad for leaf in leaves]
