@@ -10,35 +10,18 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from planted import caught, op
 
+import tinygrad_edu.gradcheck as package
 from tinygrad_edu import Tensor, nn, ops
 from tinygrad_edu.gradcheck import CheckResult, GradientError, __main__, gradcheck
 from tinygrad_edu.gradcheck.cases import CASES
 from tinygrad_edu.ops.support import record_many, unbroadcast
 from tinygrad_edu.tensor import record
 
+PREFIX = package.__name__ + "."
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
-
-
-def caught(rule, f, *inputs, **options):
-    with pytest.raises(GradientError, match=f"rule '{rule}'") as error:
-        gradcheck(f, *inputs, **options)
-    return str(error.value)
-
-
-def op(forward, *gradients):
-    """An operation on tensors from functions of arrays: forward(A, ...) and one gradient (G, A, ...) for each input."""
-
-    def planted(*inputs):
-        arrays = [x.data for x in inputs]
-
-        def backward(G):
-            return tuple(gradient(G, *arrays) for gradient in gradients)
-
-        return record(forward(*arrays), inputs, backward)
-
-    return planted
 
 
 def mul(dA, dB):
@@ -354,6 +337,26 @@ def test_inputs_that_cannot_be_checked_are_refused_with_a_reason():
     gradcheck(ops.exp, X[::-1, ::-2])
 
 
+@pytest.mark.parametrize("rtol", [np.nan, np.inf, -np.inf, -1e-6, 0, 0.0, 1.0, 2, "1e-6", None, [1e-6], 1e-6j])
+def test_a_tolerance_that_would_accept_anything_or_nothing_is_refused(rtol):
+    wrong = op(lambda A: A * 2, lambda G, A: 7 * G)
+    with pytest.raises(ValueError, match=r"rtol must be a number between 0 and 1.*got " + re.escape(repr(rtol))):
+        gradcheck(wrong, X, rtol=rtol)
+    caught("equal", wrong, X, rtol=np.float32(0.5))
+
+
+def test_parameters_that_cannot_be_checked_are_refused():
+    frozen = nn.Parameter(X.copy())
+    frozen.requires_grad = False
+    for parameter, error, reason in (
+        (X, TypeError, "parameter 1 must be a Tensor that f uses, got ndarray"),
+        (frozen, ValueError, r"parameter 1 is frozen \(requires_grad=False\)"),
+        (Tensor(X.copy(), requires_grad=True) * 1.0, ValueError, "parameter 1 is the result of mul; .* a leaf"),
+    ):
+        with pytest.raises(error, match=reason):
+            gradcheck(ops.exp, Y, parameters=[nn.Parameter(X.copy()), parameter])
+
+
 def test_functions_that_cannot_be_checked_are_refused():
     for f in (lambda x: x.astype(np.float32), lambda x: x.data, lambda x: 1.0):
         with pytest.raises(TypeError, match="must return float64 tensors"):
@@ -391,6 +394,16 @@ def test_no_inputs_no_elements_and_constants():
     gradcheck(lambda x: (x * 2.0, Tensor(np.ones(2))), X)
     w = nn.Parameter(X.copy())
     gradcheck(lambda: w * 2.0, parameters=[w])
+
+
+def test_the_docstring_lists_every_rule_and_every_exception():
+    sources = [inspect.getsource(import_module(info.name)) for info in pkgutil.iter_modules(package.__path__, PREFIX)]
+    rules = set(re.findall(r"rule '([a-z ]+)'", "".join(sources))) | {"shape", "dtype"}
+    assert len(rules) == 10
+    assert {rule for rule in rules if f"*{rule}*" not in gradcheck.__doc__} == set()
+    raised = set(re.findall(r"raise (\w+)\(", "".join(sources))) - {"NotFinite"}  # a ValueError
+    assert raised == {"GradientError", "TypeError", "ValueError"}
+    assert all(f"    {name}\n" in gradcheck.__doc__ for name in raised)
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -435,8 +448,19 @@ def test_the_command_prints_a_line_for_each_operation(capsys):
     assert __main__.main(["exp", "matmul"]) == 0
     out = capsys.readouterr().out
     assert re.search(
-        r"^op +cases +entries +worst error +verdict\nexp +\d+ +\d+ +\d\.\de-\d\d +ok\nmatmul .* ok\n2 op", out
+        r"^op +cases +off kink +entries +worst error +verdict\nexp +\d+ +0 +\d+ +\d\.\de-\d\d +ok\nmatmul .* ok\n2 op",
+        out,
     )
+
+
+def test_the_command_says_in_how_many_cases_the_check_moved_off_a_kink(capsys, monkeypatch):
+    relu = CASES["relu"][0].__class__
+    zeros = [relu(ops.relu, (np.zeros(3),)), relu(ops.relu, (np.ones(3),)), relu(ops.relu, (np.array([0.0, 1.0]),))]
+    monkeypatch.setitem(CASES, "relu", zeros)
+    assert __main__.main(["relu", "exp"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^relu +3 +2 +\d+ .*ok$", out, re.MULTILINE)
+    assert re.search(r"^exp +\d+ +0 +\d+ .*ok$", out, re.MULTILINE)
 
 
 def test_the_command_fails_when_a_gradient_is_wrong(capsys, monkeypatch):
@@ -479,5 +503,5 @@ def test_the_command_refuses_an_unknown_operation():
 
 
 def test_a_function_without_finite_values_is_refused():
-    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="log is not finite at these inputs"):
+    with pytest.raises(ValueError, match="log is not finite at these inputs"):
         gradcheck(ops.log, -np.ones(3))

@@ -6,12 +6,14 @@ Exit status 1 when a gradient is wrong or an operation has no case.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 
-from tinygrad_edu import ops
+from tinygrad_edu import ops, textbook
 from tinygrad_edu.gradcheck.cases import CASES, Case
-from tinygrad_edu.gradcheck.check import GradientError, gradcheck
+from tinygrad_edu.gradcheck.check import gradcheck
+from tinygrad_edu.gradcheck.evaluation import GradientError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,32 +25,39 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown operation {', '.join(unknown)}; there are: {', '.join(sorted(ops.__all__))}")
 
     start = time.perf_counter()
-    print(f"{'op':<24}{'cases':>6}{'entries':>9}{'worst error':>13}  verdict")
+    print(f"{'op':<34}{'cases':>6}{'off kink':>10}{'entries':>9}{'worst error':>13}  verdict")
     reports = []
-    for name in names:
-        line, report = check_op(name, CASES.get(name, []))
+    twins = [name for name in names if name in textbook.TWINS]
+    for name, storey in [(name, "") for name in names] + [(name, "textbook.") for name in twins]:
+        with textbook.instead() if storey else contextlib.nullcontext():
+            line, report = check_op(name, CASES.get(name, []), storey)
         print(line, flush=True)
         if report:
             reports.append(report)
-    print(f"{len(names)} operations, {len(reports)} failed, {time.perf_counter() - start:.1f} s")
+    count = f"{len(names)} operations and {len(twins)} twins in the textbook"
+    print(f"{count}, {len(reports)} failed, {time.perf_counter() - start:.1f} s")
     for report in reports:
         print(f"\n{report}")
     return 1 if reports else 0
 
 
-def check_op(name: str, cases: list[Case]) -> tuple[str, str]:
-    """One line of the table, and the report of the first failure ("" when all is well)."""
-    entries, worst = 0, 0.0
+def check_op(name: str, cases: list[Case], storey: str = "") -> tuple[str, str]:
+    """One line of the table, and the report of the first failure ("" when all is well).
+
+    "off kink" counts the cases that were checked beside their inputs, since the function has a kink there.
+    """
+    entries, moved, worst = 0, 0, 0.0
     report = "" if cases else f"{name}: exported, but has no case in tinygrad_edu/gradcheck/cases.py"
     for number, case in enumerate(cases):
         try:
             result = gradcheck(case.function, *case.inputs)
         except GradientError as error:
-            report = f"{name}, case {number}: {error}"
+            report = f"{storey}{name}, case {number}: {error}"
             break
         entries, worst = entries + result.entries, max(worst, result.relative)
+        moved += result.moved > 0
     verdict = "FAILED" if report else "ok"
-    return f"{name:<24}{len(cases):>6}{entries:>9}{worst:>13.1e}  {verdict}", report
+    return f"{storey + name:<34}{len(cases):>6}{moved:>10}{entries:>9}{worst:>13.1e}  {verdict}", report
 
 
 if __name__ == "__main__":

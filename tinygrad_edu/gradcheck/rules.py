@@ -2,67 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError, flat
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError, flat, largest
+from tinygrad_edu.gradcheck.layout import OTHER_LAYOUTS
+from tinygrad_edu.tensor import Backward, Tensor
+
+Replacement = Callable[[Tensor, Backward], Backward]  # a step of the tape and its backward -> another backward
 
 
-def check_rules(at: Evaluation) -> list[np.ndarray]:
-    """The rules of a backward that need no differences; returns v J for each leaf."""
-    _check_steps(at)
-    gradients = at.vjp(at.V)
+def first_walk(at: Evaluation) -> list[np.ndarray]:
+    """v J for each leaf, from the first walk over a new tape: the only one that training does.
+
+    At every step of the tape a guard looks at what its backward is given and returns.
+    """
+    with _at_every_step(at, _guarded):
+        gradients = at.vjp(at.V)
+    _check_untouched(at)
+    return gradients
+
+
+def check_rules(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
+    """The rules that show in further walks, beside the `gradients` of the first."""
     again = at.vjp(at.V)
     zeros = at.vjp([np.zeros_like(v) for v in at.V])
     values_again = flat([out.data for out in at.call()])
-    for i, leaf in enumerate(at.leaves):
-        if not np.array_equal(leaf.data, at.leaf_values[i]):
-            raise GradientError(f"rule 'untouched': {at.name}, {at.leaf_name(i)}: f or its backward wrote into it")
+    _check_untouched(at)
     for i in range(len(at.leaves)):
         where = f"{at.name}, {at.leaf_name(i)}"
         if not np.array_equal(gradients[i], again[i], equal_nan=True):
-            raise GradientError(f"rule 'repeatable': {where}: a second backward gave another gradient")
+            raise GradientError(f"rule 'repeatable': {where}: a second backward gave another gradient than the first")
         if np.any(zeros[i] != 0):
             raise GradientError(f"rule 'linear': {where}: a zero gradient v gave {_worst(zeros[i])}, not zeros")
     if not np.array_equal(values_again, at.values, equal_nan=True):
         raise GradientError(f"rule 'repeatable': {at.name}: a second call gave other values; seed its randomness")
-    return gradients
+    _check_layouts(at, gradients, rtol)
 
 
-def _check_steps(at: Evaluation) -> None:
-    """Walk the tape once with a guard at every step, who looks at what its backward is given and returns."""
-    steps, waiting = set(), list(at.outputs)
+def _check_untouched(at: Evaluation) -> None:
+    for i, leaf in enumerate(at.leaves):
+        if not np.array_equal(leaf.data, at.leaf_values[i]):
+            raise GradientError(f"rule 'untouched': {at.name}, {at.leaf_name(i)}: f or its backward wrote into it")
+
+
+def _check_layouts(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
+    """Numbers do not depend on where they lie: the same G in another layout gives the same gradient.
+
+    Up to rounding, as sums may be taken in another order. How large that is shows beside the largest entry, or beside
+    the values of f where all entries cancel.
+    """
+    for name, lay_out in OTHER_LAYOUTS.items():
+        with _at_every_step(at, _handing_over(lay_out)):
+            others = at.vjp(at.V)
+        for i, (gradient, other) in enumerate(zip(gradients, others)):
+            small = 1e-3 * max(largest(gradient), largest(at.values))
+            if not np.allclose(other, gradient, rtol=rtol, atol=rtol * small, equal_nan=True):
+                raise GradientError(
+                    f"rule 'layout': {at.name}, {at.leaf_name(i)}: where the incoming gradients lie {name} in memory, "
+                    f"the gradient differs by {_worst(other - gradient):.3e}"
+                )
+
+
+def _handing_over(lay_out: Callable[[np.ndarray], np.ndarray]) -> Replacement:
+    return lambda step, backward: lambda G: backward(lay_out(G))
+
+
+@contextlib.contextmanager
+def _at_every_step(at: Evaluation, replacement: Replacement) -> Iterator[None]:
+    """Put `replacement(step, backward)` in the place of every backward on the tape, for the moment."""
+    backwards: dict[Tensor, Backward] = {}
+    waiting = list(at.outputs)
     while waiting:
         step = waiting.pop()
-        if step._backward is not None and step not in steps:
-            steps.add(step)
+        if step._backward is not None and step not in backwards:
+            backwards[step] = step._backward
             waiting.extend(step._inputs)
-    backwards = [(step, step._backward) for step in steps]
     try:
-        for step, backward in backwards:
-            step._backward = _guarded(step, backward)
-        at.vjp(at.V)
+        for step, backward in backwards.items():
+            step._backward = replacement(step, backward)
+        yield
     finally:
-        for step, backward in backwards:
+        for step, backward in backwards.items():
             step._backward = backward
 
 
-def _guarded(step: Tensor, backward: Any) -> Callable:
+def _guarded(step: Tensor, backward: Backward) -> Backward:
+    """`backward` under the rules for one step: see Returns of `record`."""
     op, inputs = step.op, step._inputs
 
     def guard(G):
         before = G.copy()
-        returned = list(backward(G))
+        returned = backward(G)
         if not np.array_equal(G, before, equal_nan=True):
             raise GradientError(f"rule 'untouched': {op}: its backward wrote into the gradient it was given")
+        if not isinstance(returned, tuple | list):
+            raise GradientError(f"rule 'count': {op}: its backward must return a tuple, it returned {returned!r:.80}")
         if len(returned) != len(inputs):
             raise GradientError(f"rule 'count': {op} has {len(inputs)} inputs, {len(returned)} gradients")
         for k, (x, g) in enumerate(zip(inputs, returned)):
             if g is None:
                 continue
+            if not isinstance(g, np.ndarray | np.generic):
+                raise GradientError(f"rule 'dtype': {op}: a gradient must be an array, its backward returned {g!r:.80}")
             if g.shape != x.shape or g.dtype != x.dtype:
                 rule = "shape" if g.shape != x.shape else "dtype"
                 raise GradientError(f"rule '{rule}': {op}: {g.shape} {g.dtype} for {x.shape} {x.dtype}")
@@ -77,5 +122,5 @@ def _guarded(step: Tensor, backward: Any) -> Callable:
     return guard
 
 
-def _worst(x: np.ndarray) -> float:
-    return float(x.reshape(-1)[np.argmax(np.abs(x))])
+def _worst(x: np.ndarray) -> Any:
+    return x.reshape(-1)[np.argmax(np.abs(x))]

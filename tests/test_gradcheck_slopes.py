@@ -1,0 +1,219 @@
+"""What gradcheck takes for a derivative: at jumps of the curvature, beside kinks, at edges of a domain, in large sums.
+
+A right gradient must pass, at the point itself wherever there is a derivative, and a wrong one must not.
+"""
+
+import numpy as np
+import pytest
+from planted import caught, op
+
+from tinygrad_edu import ops
+from tinygrad_edu.gradcheck import gradcheck
+
+H = 2.0**-17  # the step of the check
+
+# --- the slope is continuous, the curvature jumps --------------------------------------------------------------------
+
+# name -> (f, its derivative, where the curvature jumps)
+BENT = {
+    "x/(1+|x|)": (lambda x: x / (1 + abs(x)), lambda x: 1 / (1 + abs(x)) ** 2, 0.0),
+    "x relu(x)": (lambda x: x * np.maximum(x, 0), lambda x: 2 * np.maximum(x, 0), 0.0),
+    "ELU": (lambda x: np.where(x > 0, x, np.expm1(x)), lambda x: np.where(x > 0, 1, np.exp(x)), 0.0),
+    "Huber": (lambda x: np.where(abs(x) <= 1, x * x / 2, abs(x) - 0.5), lambda x: np.clip(x, -1, 1), 1.0),
+    "Huber, left": (lambda x: np.where(abs(x) <= 1, x * x / 2, abs(x) - 0.5), lambda x: np.clip(x, -1, 1), -1.0),
+    "x + 100 x|x|": (lambda x: x + 100 * x * abs(x), lambda x: 1 + 200 * abs(x), 0.0),
+}
+
+
+def bent(name, factor=1.0):
+    f, derivative, _ = BENT[name]
+    return op(f, lambda G, A: factor * G * derivative(A))
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_a_jump_of_the_curvature_is_no_kink(name):
+    x = BENT[name][2]
+    for inputs in (np.array(x), np.array([x]), np.full((3, 4), x), np.array([x, 0.3, -2.0]), np.full((100, 2), x)):
+        assert gradcheck(bent(name), inputs).moved == 0
+
+
+def test_elu_and_softsign_made_of_operations():
+    assert gradcheck(lambda x: x / (1.0 + ops.where(x.data > 0, x, -x)), np.zeros(3)).moved == 0
+    assert gradcheck(lambda x: x * ops.clip(x, 0.0, None), np.array([0.0, 1.0, -1.0])).moved == 0
+    assert gradcheck(lambda x: ops.where(x.data > 0, x, ops.exp(x) - 1.0), np.zeros(3)).moved == 0
+
+
+# The central quotient is off by H in x/(1+|x|): a gradient that is wrong by just as much must not profit from it.
+@pytest.mark.parametrize("error", [1e-5, 2e-6, H, H / 2, H / 4])
+@pytest.mark.parametrize("name", ["x/(1+|x|)", "ELU", "Huber", "x + 100 x|x|"])
+def test_a_wrong_gradient_at_a_jump_of_the_curvature_is_caught(name, error):
+    x = BENT[name][2]
+    for factor in (1 + error, 1 - error):
+        caught("equal", bent(name, factor), np.array([x]))
+        caught("equal", bent(name, factor), np.full((100, 2), x))  # where directions are compared
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_beside_a_jump_of_the_curvature(name):
+    x = BENT[name][2]
+    for distance in H * np.array([3, 1.5, 1, 0.9, 2 / 3, 0.5, 1 / 3, 0.25, 0.1, 1e-2, 1e-4, 1e-8]):
+        gradcheck(bent(name), np.array([x + distance]))
+        gradcheck(bent(name), np.array([x - distance]))
+
+
+# --- kinks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.99, 1 - 1e-5])
+def test_a_kink_beside_the_inputs_excuses_nothing_and_blames_nobody(slope):
+    def leaky(error):
+        return op(lambda A: np.where(A > 0, A, slope * A) + 5.0, lambda G, A: G * (np.where(A > 0, 1.0, slope) + error))
+
+    for distance in H * np.array([0.999, 0.9, 0.5, 1 / 3, 0.1, 1e-3, 1e-7, 1e-12, 0.0]):
+        for x in (distance, -distance):
+            gradcheck(leaky(0.0), np.array([x]))
+            caught("equal", leaky(1e-5), np.array([x]))
+
+
+def test_a_slight_kink_is_moved_away_from():
+    """The slopes 1 and 0.999: their mean was taken for a derivative."""
+    leaky = op(lambda A: np.where(A > 0, A, 0.999 * A), lambda G, A: G * np.where(A > 0, 1.0, 0.999))
+    assert gradcheck(leaky, np.array([0.0, 1.0])).moved > 0
+
+
+def test_values_that_jump_are_moved_away_from_like_a_kink():
+    def stairs(slope):
+        return op(lambda A: np.floor(A) + A, lambda G, A: slope * G)
+
+    for x in (np.array([2.0, 0.5]), np.array([0.0]), np.arange(200.0) % 3):
+        assert gradcheck(stairs(1.0), x).moved > 0
+        caught("equal", stairs(1 + 1e-5), x)
+
+
+def test_values_rounded_to_float32_are_reported_as_such():
+    single = op(lambda A: np.exp(A.astype(np.float32)).astype(np.float64), lambda G, A: G * np.exp(A))
+    assert "float32" in caught("smooth", single, np.array([0.3, 1.1]))
+
+
+# --- the edge of a domain --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "entry"),
+    [
+        (lambda x: ops.pow(x, 1.5), [np.array([1.0, 0.0])], r"entry \(1,\) of input 0 moved by -"),
+        (ops.sqrt, [np.array([[1.0, 2.0], [0.0, 1.0]])], r"entry \(1, 0\) of input 0 moved by -"),
+        (ops.sqrt, [np.array(0.0)], r"entry \(\) of input 0 moved by -"),
+        (ops.log, [np.array([1.0, H / 2])], r"entry \(1,\) of input 0 moved by -"),
+        (
+            lambda a, b: ops.sqrt(1.0 - a * b),
+            [np.array([0.5, 1.0]), np.ones(2)],
+            r"entry \(1,\) of input 0 moved by \+",
+        ),
+        (lambda a, b: a * ops.sqrt(b), [np.ones(2), np.array([0.0, 1.0])], r"entry \(0,\) of input 1 moved by -"),
+        (ops.sqrt, [np.where(np.arange(30_000) == 12_345, 0.0, 1.0)], r"entry \(12345,\) of input 0 moved by "),
+    ],
+)
+def test_the_edge_of_a_domain_is_named(f, inputs, entry):
+    with pytest.raises(ValueError, match=f"is finite at these inputs but not beside them, with {entry}") as error:
+        gradcheck(f, *inputs)
+    assert "check it at an interior point" in str(error.value)
+
+
+def test_not_finite_at_the_inputs_is_said_without_a_warning():
+    with pytest.raises(ValueError, match="log is not finite at these inputs"):
+        gradcheck(ops.log, np.array([0.0, 1.0]))
+    with pytest.raises(ValueError, match="is not finite at these inputs"):
+        gradcheck(lambda x: 1.0 / x, np.array([0.0, 1.0]))
+
+
+def test_a_kink_near_the_edge_of_a_domain():
+    """Points beside the kink may lie outside of the domain: others are tried."""
+
+    f = op(
+        lambda A: np.where(A < 0, np.nan, A * A + abs(A - 0.02)),
+        lambda G, A: G * np.where(A < 0, np.nan, 2 * A + np.sign(A - 0.02)),
+    )
+    moves = [gradcheck(f, np.full(3, 0.02), seed=seed).moved for seed in range(5)]
+    assert min(moves) == 1
+    assert max(moves) > 1
+
+
+# --- rounding in large sums ------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(2)
+IMAGES, KERNEL = RNG.normal(size=(20, 50, 40, 16)), RNG.normal(size=(3, 3, 16, 8))
+
+
+def test_a_large_convolution():
+    gradcheck(lambda x, k: ops.conv2d(x, k), IMAGES, KERNEL, seed=3)
+    gradcheck(product(lambda D: D, lambda D: D), IMAGES[:2], KERNEL[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("f", "shape"),
+    [
+        (lambda x: ops.mean(x * x, axis=0), (100_000, 3)),
+        (lambda x: ops.var(x, axis=0), (10_000, 30)),
+        (lambda x: ops.sum(x, axis=0), (30_000, 4)),
+        (lambda x: ops.var(x + 100.0, axis=0), (3_000, 8)),
+        (lambda x: ops.softmax(x + 1e4), (200, 200)),
+        (lambda x: ops.sum(x * x), (300, 400)),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_large_sums(f, shape, seed):
+    assert gradcheck(f, np.random.default_rng(5).normal(size=shape), seed=seed).moved == 0
+
+
+def test_a_batch_normalisation_far_from_zero():
+    rng = np.random.default_rng(0)
+    gradcheck(ops.batch_norm, 100 + rng.normal(size=(20, 20, 20, 6)), rng.normal(size=6), rng.normal(size=6))
+
+
+def product(wrong_X, wrong_K):
+    """X K, a 1x1 convolution, with a place in which a gradient is spoiled."""
+    return op(
+        lambda X, K: X @ K,
+        lambda G, X, K: wrong_X(G @ K.T),
+        lambda G, X, K: wrong_K(X.reshape(-1, X.shape[-1]).T @ G.reshape(-1, G.shape[-1])),
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "factor"), [("one of X", 2.0), ("one of X", 1.01), ("one of K", 1.0001), ("X", 1.0001), ("K", 1.0001)]
+)
+def test_wrong_gradients_in_large_sums_are_caught(place, factor):
+    """The floor grows with what is summed, and still hides none of them: one of X is one of 64,000."""
+
+    def spoil(part, spot):
+        def spoiled(D):
+            if place == part:
+                D *= factor
+            elif place == f"one of {part}":
+                D[spot] *= factor
+            return D
+
+        return spoiled
+
+    caught("equal", product(spoil("X", (1, 20, 30, 5)), spoil("K", (3, 4))), IMAGES[:2], KERNEL[1, 1])
+
+
+def test_large_outputs_do_not_hide_the_derivative_of_a_small_one():
+    """Rounding is known for each output; derivatives count down to a thousandth of the largest."""
+    large = np.array([1.0, 1.0, 500.0, 500.0])
+    x = RNG.normal(size=(3, 4))
+
+    def wrong(G, A):
+        D = G * large
+        D[:, 0] *= 1 + 1e-5
+        return D
+
+    gradcheck(op(lambda A: A * large + 1e4 * (large > 1), lambda G, A: G * large), x)
+    caught("equal", op(lambda A: A * large + 1e4 * (large > 1), wrong), x)
+
+
+def test_saturated_outputs_do_not_blame_a_tiny_gradient():
+    for x in (np.array(20.0), np.full((200, 200), 20.0)):
+        gradcheck(ops.tanh, x)
+    gradcheck(ops.sigmoid, np.array([-800.0, -740.0]))

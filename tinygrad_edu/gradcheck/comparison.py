@@ -1,0 +1,117 @@
+"""The products v J of the walks against the slopes of f: every entry of a small Jacobian, else random directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_edu.gradcheck.difference import Slopes, measured_rounding, slopes_of_each, slopes_of_sum
+from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError
+
+DIRECTIONS, SINGLE_ENTRIES = 8, 24  # how many of each, for each input
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a passed check found: derivatives compared, and the largest errors among them.
+
+    `moved` counts the points that were left because of a kink: 0 where the gradients were checked at the inputs.
+    """
+
+    entries: int
+    absolute: float
+    relative: float
+    moved: int = 0
+
+
+class WholeJacobian:
+    """Every entry of J: columns from differences, rows from walks with v = (0 .. 1 .. 0).
+
+    And a last row for the random v, which a lucky unit cannot replace.
+    """
+
+    axes = "output entry, input entry"
+
+    def __init__(self, at: Evaluation, rng: np.random.Generator) -> None:
+        self.at, rounding = at, measured_rounding(at, rng)
+        self.slopes = [slopes_of_each(at, i, _units(leaf.shape), rounding) for i, leaf in enumerate(at.leaves)]
+
+    def analytic(self, gradients: list[np.ndarray]) -> list[np.ndarray]:
+        """v J, for each leaf."""
+        rows = [*(self.at.vjp(V) for V in self.at.units()), gradients]
+        return [np.array([row[i].reshape(-1) for row in rows]) for i in range(len(gradients))]
+
+
+class RandomDirections:
+    """v J u for random directions u, and for random single entries, where an error cannot average out."""
+
+    axes = f"direction ({DIRECTIONS} random ones, then single entries)"
+
+    def __init__(self, at: Evaluation, rng: np.random.Generator) -> None:
+        rounding = measured_rounding(at, rng)
+        self.directions = [_random_directions(leaf.shape, rng) for leaf in at.leaves]
+        self.slopes = [slopes_of_sum(at, i, directions, rounding) for i, directions in enumerate(self.directions)]
+
+    def analytic(self, gradients: list[np.ndarray]) -> list[np.ndarray]:
+        """v J u, for each leaf."""
+        return [np.array([[(g * u).sum() for u in U]]) for g, U in zip(gradients, self.directions)]
+
+
+def _units(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """For each entry, the direction that moves it alone."""
+    for index in np.ndindex(shape):
+        unit = np.zeros(shape)
+        unit[index] = 1.0
+        yield unit
+
+
+def _random_directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[np.ndarray]:
+    directions = [rng.normal(size=shape) for _ in range(DIRECTIONS)]
+    # Of length 1: on the way x + h u each entry moves little, and hardly any of a million ReLUs meets its kink. In
+    # multiples of 2^-20, so that x + h u has no rounding error.
+    directions = [np.round(u / np.linalg.norm(u) * 2**20) / 2**20 for u in directions]
+    size = directions[0].size
+    for j in rng.choice(size, min(size, SINGLE_ENTRIES), replace=False):
+        directions.append(np.eye(1, size, int(j)).reshape(shape))
+    return directions
+
+
+def compare(
+    at: Evaluation, plan: WholeJacobian | RandomDirections, gradients: list[np.ndarray], rtol: float
+) -> CheckResult:
+    """Rule *equal*: GradientError where analytic and numeric derivatives differ by more than rtol."""
+    entries, absolute, relative = 0, 0.0, 0.0
+    for i, (analytic, slopes) in enumerate(zip(plan.analytic(gradients), plan.slopes)):
+        if analytic.size == 0:
+            continue
+        errors = _errors(analytic, slopes, rtol)
+        if errors[1].max() > rtol:
+            raise GradientError(_report(at, i, plan.axes, analytic, slopes.slope, *errors, rtol))
+        entries += analytic.size
+        absolute, relative = (max(a, float(b.max())) for a, b in zip((absolute, relative), errors))
+    return CheckResult(entries, absolute, relative)
+
+
+def _errors(analytic: np.ndarray, slopes: Slopes, rtol: float) -> tuple[np.ndarray, np.ndarray]:
+    """Absolute and relative errors of the analytic derivatives; the latter is infinite for NaN."""
+    error = np.abs(analytic - slopes.slope)
+    floor = np.maximum(slopes.small, slopes.uncertainty / rtol)
+    size = np.maximum(np.maximum(np.abs(analytic), np.abs(slopes.slope)), floor)
+    relative = error / np.maximum(size, np.finfo(float).tiny)  # 0 / 0 is no error
+    return error, np.where(np.isnan(relative), np.inf, relative)
+
+
+def _report(at, i, axes, analytic, numeric, error, relative, rtol) -> str:
+    worst = np.unravel_index(np.argmax(relative), relative.shape)
+    index = ", ".join(str(int(k)) for k in worst)
+    return (
+        f"rule 'equal': {at.name}, {at.leaf_name(i)} of shape {at.leaves[i].shape}: "
+        f"{int((relative > rtol).sum())} of {relative.size} derivatives are wrong\n"
+        f"  worst at ({index})  [{axes}]\n"
+        f"  analytic        {analytic[worst]: .12e}   (the backward)\n"
+        f"  numeric         {numeric[worst]: .12e}   (finite differences)\n"
+        f"  absolute error  {error[worst]: .3e}\n"
+        f"  relative error  {relative[worst]: .3e}   (allowed {rtol:g})"
+    )

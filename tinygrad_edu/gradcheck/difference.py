@@ -1,0 +1,158 @@
+"""Slopes by finite differences: what a backward is held against.
+
+The derivative of f in direction u is what the difference quotients tend to. From the right and from the left:
+
+    right(h) = (f(x + h u) - f(x)) / h  =  f' + h/2 f'' + h^2/6 f''' + ...
+    left(h)  = (f(x) - f(x - h u)) / h  =  f' - h/2 f'' + h^2/6 f''' - ...
+
+Their mean is the central quotient, whose error is h^2/6 f''' where f'' is the same on both sides. It need not be: in
+x/(1 + |x|) at 0, in ELU at 0, in Huber's loss at 1, the slope is continuous and the curvature jumps. There, the central
+quotient is off by h/4 times the jump, which would be blamed on a backward that is right. So the term in h is removed on
+each side by a second step, half as long:
+
+    right = 2 right(h/2) - right(h)  =  f' - h^2/12 f''' - ...                                        (1)
+    left  = 2 left(h/2)  - left(h)   =  f' - h^2/12 f''' + ...                                        (2)
+    slope = (right + left) / 2                                                                        (3)
+
+**Kinks.** Where f is smooth, right and left differ by h^3/16 f'''', which is nothing. Where they differ by more, x lies
+at a kink (relu at 0: two slopes, no derivative), or something lies beside x, nearer than h: a kink, or a jump of the
+curvature. Mostly one side sees it and the other does not; the slope (3) is then off by half of what they differ.
+
+**Rounding.** If no value of f is off by more than r, then (1) and (2) are off by at most 8 r/h each, their difference
+by 16 r/h, and the slope (3), in which f(x) cancels, by 5 r/h. How large r is depends on f: a sum over a million numbers
+rounds a million times. So it is measured. Nudge all inputs at once by a tiny p, some 2^-35: in
+
+    f(x + p) - 2 f(x) + f(x - p)                                                                      (4)
+
+the slope cancels, the curvature is multiplied by p^2 = 10^-21, and even a kink by p = 3 10^-11. What shows is rounding.
+For a sum of outputs, weights . f, the errors of the outputs, being independent, add up like the sides of a right angle:
+its r is the length of the vector of weights times r, over the outputs that changed at all. One that is the same to the
+last bit before and after a step has the same error both times, which cancels.
+
+With h near the cube root of eps, neither rounding, eps |f| / h, nor truncation, h^2 f''', is large: some nine right
+digits, for inputs that are not very much larger or smaller than 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_edu.gradcheck.evaluation import Evaluation, NotFinite, flat, largest
+
+STEP = 2.0**-17  # h = 7.6e-6, near the cube root of float64's eps; a power of two, so that x + h has no rounding error
+NUDGE, NUDGES = 2.0**-35, 4  # the size of p in each entry, and how many p are tried
+EPS = 2.0**-52  # float64: neighbours of 1 differ by this
+
+
+@dataclass
+class Slopes:
+    """Slopes of several numbers y (rows) in several directions u (columns), seen from the right and from the left.
+
+    `rounding` is r, how far each y may be off; `size` is how large the largest y is, `change` by how much the one that
+    changed most did so on the way h.
+    """
+
+    right: np.ndarray
+    left: np.ndarray
+    rounding: np.ndarray
+    change: float
+    size: float
+
+    @property
+    def slope(self) -> np.ndarray:
+        return (self.right + self.left) / 2  # (3)
+
+    @property
+    def small(self) -> float:
+        """Among slopes a thousand times larger, a slope is not known to all its digits."""
+        return 1e-3 * largest(self.slope)
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """How far rounding can move a slope."""
+        return 5 * self.rounding / STEP
+
+    def is_smooth(self, rtol: float) -> bool:
+        """Whether both sides see the same slopes, to rtol or as well as rounding lets them."""
+        larger = np.maximum(np.maximum(np.abs(self.right), np.abs(self.left)), self.small)
+        same = np.abs(self.right - self.left) <= np.maximum(rtol * larger, 16 * self.rounding / STEP)
+        # Where values jump, as those of floor do, (4) shows the jump: more than the last digits of a value or a change.
+        rounded = self.rounding <= max(1e-9 * self.size, 1e-3 * self.change)
+        return bool(same.all() and rounded.all())
+
+
+def slopes_of_each(at: Evaluation, i: int, directions: Iterable[np.ndarray], rounding: np.ndarray) -> Slopes:
+    """The slopes of every output, and of v . outputs with the random v: the last row."""
+    v = flat(at.V)
+    sides = [_sides(at, i, u) for u in directions]
+    right, left, change = np.array(sides).reshape(len(sides), 3, len(v)).transpose(1, 2, 0)
+    r = np.append(rounding, np.linalg.norm(v * rounding))
+    return Slopes(
+        np.vstack([right, v @ right]), np.vstack([left, v @ left]), r[:, None], largest(change), largest(at.values)
+    )
+
+
+def slopes_of_sum(at: Evaluation, i: int, directions: Iterable[np.ndarray], rounding: np.ndarray) -> Slopes:
+    """The slopes of v . outputs alone, with the random v."""
+    v = flat(at.V)
+    at_least = largest(v * rounding)  # a change of one output can be rounded away
+    columns = []
+    for u in directions:
+        right, left, change = _sides(at, i, u)
+        r = max(np.linalg.norm((v * rounding)[change > 0]), at_least)
+        columns.append([v @ right, v @ left, r, np.linalg.norm(v * change)])
+    right, left, r, change = np.array(columns).reshape(-1, 4).T[:, None]
+    return Slopes(right, left, r, largest(change), float(np.linalg.norm(v * at.values)))
+
+
+def _sides(at: Evaluation, i: int, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For all outputs: the slope in direction u of leaf i from the right, from the left, and the change on the way."""
+
+    def change(h: float) -> np.ndarray:
+        return at.values_beside({i: h * u}) - at.values
+
+    ahead, behind = change(STEP), change(-STEP)
+    right = 2 * change(STEP / 2) / (STEP / 2) - ahead / STEP  # (1)
+    left = behind / STEP - 2 * change(-STEP / 2) / (STEP / 2)  # (2)
+    for side, h in ((right, STEP), (left, -STEP)):
+        if not np.isfinite(side).all():
+            raise NotFinite(
+                f"gradcheck: {at.name} is finite at these inputs but not beside them, with {_at_the_edge(at, i, h * u)}"
+                f" of {at.leaf_name(i)} moved by {h:+.1e}; at the edge of its domain a function has no derivative to "
+                "compare: check it at an interior point"
+            )
+    return right, left, np.abs(ahead) + np.abs(behind)
+
+
+def _at_the_edge(at: Evaluation, i: int, move: np.ndarray) -> str:
+    """The entry whose move alone leads out of f's domain, found by halving; or several that do so together."""
+    entries = np.flatnonzero(move)
+    while len(entries) > 1:
+        for half in np.array_split(entries, 2):
+            part = np.zeros(move.shape)
+            part.flat[half] = move.flat[half]
+            if not np.isfinite(at.values_beside({i: part})).all():
+                entries = half
+                break
+        else:
+            return "several entries"
+    return f"entry {tuple(int(k) for k in np.unravel_index(entries[0], move.shape))}"
+
+
+def measured_rounding(at: Evaluation, rng: np.random.Generator) -> np.ndarray:
+    """How far each output may be off: twice the largest that (4) shows, and not less than its last bit."""
+    shown = EPS * np.abs(at.values)
+    for _ in range(NUDGES):
+        p = {i: _nudge(x, rng) for i, x in enumerate(at.leaf_values)}
+        ahead, behind = at.values_beside(p), at.values_beside({i: -nudge for i, nudge in p.items()})
+        shown = np.maximum(shown, np.abs(ahead - 2 * at.values + behind))  # (4)
+    return 2 * shown
+
+
+def _nudge(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random p: not a power of two, after which a sum of many terms would be rounded as it was before."""
+    p = np.maximum(NUDGE, 2 * EPS * np.abs(x)) * rng.normal(size=x.shape)
+    return (x + p) - x  # what is left of p: x + p and x - p are equally far from x, to the last bit
