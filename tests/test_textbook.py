@@ -23,20 +23,26 @@ ALL = pytest.mark.parametrize("name", sorted(textbook.TWINS))
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_every_equation_has_its_line_and_every_numbered_line_its_equation(path):
-    source = path.read_text()
+    derived, computed = numbers(path.read_text())
+    assert derived == computed == set(range(1, len(derived) + 1))
+
+
+def numbers(source):
+    """Of the equations, which end in one in the docstrings; and of the lines of code, whose comment begins with one."""
     derived, computed = set(), set()
     for docstring in re.findall(r'"""(.*?)"""', source, re.DOTALL):
-        derived |= {int(n) for n in re.findall(r"\((\d+)\)$", docstring, re.MULTILINE)}
+        derived |= {int(n) for n in re.findall(r"  \((\d+)\)$", docstring, re.MULTILINE)}
     for line in re.sub(r'""".*?"""', "", source, flags=re.DOTALL).splitlines():
-        _, _, comment = line.partition("  # ")
-        computed |= {int(n) for n in re.findall(r"\((\d+)\)", comment)}
-    assert derived == computed
-    assert derived == set(range(1, len(derived) + 1))
+        computed |= {int(n) for n in re.findall(r"  # \((\d+)\)", line)}
+    return derived, computed
 
 
-def test_a_missing_line_would_be_noticed():
+def test_a_missing_line_or_equation_would_be_noticed():
     source = (FOLDER / "lstm.py").read_text()
-    assert re.search(r"dc = dc \* f  # \(20\)", source)
+    derived, computed = numbers(source.replace("  # (14)", ""))
+    assert derived - computed == {14}
+    derived, computed = numbers(re.sub(r"  \(14\)$", "", source, flags=re.MULTILINE))
+    assert computed - derived == {14}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
@@ -47,7 +53,7 @@ def test_it_is_plain(path):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node, clean=False) or ""
-            assert node.end_lineno - node.lineno - len(docstring.splitlines()) <= 50, node.name
+            assert node.end_lineno - node.lineno - len(docstring.splitlines()) <= 55, node.name
 
 
 # --- the same results ---

@@ -84,7 +84,8 @@ def pow(a: Operand, b: Operand) -> Tensor:
     dY/dB = A^B ln A           so   dL/dB = G * Y * ln A
 
     The derivative by B exists for A > 0. At A = 0 its limit from there is used, 0 for B > 0 and minus infinity for
-    B < 0, and 0 for B = 0; for A < 0 it is NaN. Whole numbers have no negative powers among them: a ValueError.
+    B < 0; for B = 0, where it would be minus infinity, too, 0 is chosen. For A < 0 it is NaN. Whole numbers have no
+    negative powers among them: a ValueError.
     """
     if isinstance(a, Tensor) and isinstance(b, int | float) and (a.dtype.kind == "f" or isinstance(b, int)):
         return _power(a, b)  # a plain number: NumPy knows x**2 and x**0.5 as special

@@ -1,13 +1,16 @@
 """The plain twin of every operation whose fast form departs from its formula: what to read first.
 
-Every equation of a derivation has a number, and the line of code that computes it ends in the same number. Rows are
-sequences, windows are copied, gates are gates; nothing is cached, cut into chunks, shared among threads or written in
-place. The operations in `ops` have the same names, arguments, errors and results, and say what they do differently.
+Every equation that is computed has a number, and the line of code that completes it ends in the same number. Sequences
+stand as rows, windows are copied; nothing is cut into chunks, shared among threads or computed into memory that is used
+again. The operations in `ops` have the same names, arguments, errors and results, and say what they do differently.
+
+Throughout, L is the loss, X stands for the array of the tensor x, and G = dL/dY, of the shape of the result Y.
 
 Reading order: `convolution`, `pooling`, `batch_norm`; `simple_rnn` (what backpropagation through time is), `lstm`,
 `gru`; `embedding`, `dropout`, `cross_entropy`; `optimizers`.
 
-Everything runs on this storey as well, for a comparison or a lecture:
+Whatever is called as `ops.NAME` runs on this storey as well, for a comparison or a lecture; the flag `--textbook` of
+the model scripts takes the optimiser from here, too:
 
 >>> from tinygrad_edu import textbook
 >>> with textbook.instead():
@@ -31,13 +34,15 @@ from tinygrad_edu.textbook.optimizers import adam, sgd
 from tinygrad_edu.textbook.pooling import avg_pool2d, max_pool2d
 from tinygrad_edu.textbook.simple_rnn import simple_rnn
 
+# fmt: off
 TWINS = {
     twin.__name__: twin
     for twin in (
-        *(avg_pool2d, batch_norm, conv2d, conv_transpose2d, dropout, embedding, gru, lstm, max_pool2d, simple_rnn),
+        avg_pool2d, batch_norm, conv2d, conv_transpose2d, dropout, embedding, gru, lstm, max_pool2d, simple_rnn,
         softmax_cross_entropy,
     )
 }
+# fmt: on
 __all__ = [*TWINS, "TWINS", "adam", "instead", "sgd"]
 
 

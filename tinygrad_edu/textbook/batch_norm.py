@@ -26,29 +26,34 @@ def batch_norm(
         m = 1/n sum_i x_i                                                           (1)
         v = 1/n sum_i (x_i - m)^2                                                   (2)
         s = sqrt(v + eps)                                                           (3)
-        x^_i = (x_i - m) / s                                                        (4)
-        y_i = gamma x^_i + beta                                                     (5)
+        x_hat_i = (x_i - m) / s                                                     (4)
+        y_i = gamma x_hat_i + beta                                                  (5)
 
     (5) is affine in gamma and beta, which were used n times; with G_i = dL/dy_i:
 
         dL/dbeta = sum_i G_i                                                        (6)
-        dL/dgamma = sum_i G_i x^_i                                                  (7)
-        g_i = dL/dx^_i = G_i gamma                                                  (8)
+        dL/dgamma = sum_i G_i x_hat_i                                               (7)
+        g_i = dL/dx_hat_i = G_i gamma                                               (8)
 
-    Every x_j moves every x^_i: directly, through m, and through s. From (1) dm/dx_j = 1/n, and from (2) and (3)
-    ds/dx_j = (x_j - m) / (n s) = x^_j / n, since the deviations x_i - m sum to zero. So
+    Every x_j moves every x_hat_i: directly, through m, and through s. From (1) dm/dx_j = 1/n, and from (2) and (3)
+    ds/dx_j = (x_j - m) / (n s) = x_hat_j / n, since the deviations x_i - m sum to zero. By the quotient rule, where
+    delta_ij is 1 if i = j, else 0,
 
-        dx^_i/dx_j  =  (delta_ij - 1/n - x^_i x^_j / n) / s
+        dx_hat_i/dx_j  =  (delta_ij - 1/n) / s  -  (x_i - m) / s^2 * x_hat_j / n
+                       =  (delta_ij - 1/n - x_hat_i x_hat_j / n) / s
 
     and summing g_i times that over i, with mean(.) over the n numbers,
 
-        dL/dx_j  =  (g_j - mean(g) - x^_j mean(g x^)) / s                           (9)
+        dL/dx_j  =  (g_j - mean(g) - x_hat_j mean(g x_hat)) / s                     (9)
 
-    In words: x^ does not change when all numbers are shifted together, so that direction is taken out of g. It would
-    not change either when they are stretched from their mean, were it not for eps: of that direction, which is x^
-    itself, all but a share of 1 - mean(x^ x^) = 1 - v / s^2 = eps / s^2 is taken out.
+    In words: x_hat does not change when all numbers are shifted together, so that direction is taken out of g. It would
+    not change either when they are stretched from their mean, were it not for eps: of that direction, which is x_hat
+    itself, all but a share of 1 - mean(x_hat^2) = 1 - v / s^2 = eps / s^2 is taken out.
 
-    In inference m and v are the running ones, constants; then no mean is subtracted in (9): dL/dx_j = g_j / s    (10)
+    Training also moves the running statistics, by (1 - momentum) of the way to m and v. In inference these take the
+    place of m and v; they do not depend on x, so that of the three ways only the direct one is left:
+
+        dL/dx_j  =  g_j / s                                                         (10)
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     running = running_pair(x, running_mean, running_var, training)

@@ -29,8 +29,9 @@ def conv2d(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Y = X * K + b: at every place of the image, multiply the window by the kernel, and add up.
+    """At every place of the image, multiply the window by the kernel, and add up.
 
+    (Mathematicians call this a cross-correlation: the kernel is not mirrored. Nothing is lost, since it is learnt.)
     Arguments and errors are those of `ops.conv2d`. Shapes: X (N, H, W, C), K (KH, KW, C, O), b (O,), Y (N, OH, OW, O).
     With stride (sh, sw), dilation (dh, dw) and the zeros of the padding already around X:
 
@@ -51,8 +52,9 @@ def conv2d(
 
         dL/dX = col2im(dL/dP)                                                       (5)
 
-    without the part that belongs to the padding. With groups, convolutions stand side by side: group j reads the
-    channels from j*C/groups on and writes the outputs from j*O/groups on. The tape knows what that means for gradients.
+    without the part that belongs to the padding. With groups, convolutions stand side by side, each with a kernel
+    (KH, KW, C/groups, O/groups): group j reads the channels from j*C/groups on and writes the outputs from j*O/groups
+    on. That is `split`, `conv2d` and `concatenate`, whose gradients are known.
     """
     inputs = check_images("conv2d", x, kernel, *(() if bias is None else (bias,)))
     x, kernel, *rest = inputs
@@ -66,6 +68,7 @@ def conv2d(
     N, H, W, _ = x.shape
     windows = find_windows("conv2d", x.shape, (KH, KW), stride, padding, dilation)
     (sh, sw), (dh, dw) = windows.stride, windows.dilation
+    # `find_windows`, which checked the arguments, knows the padding too; here it is worked out in sight.
     if padding == "same":
         (top, bottom), (left, right) = same(H, (KH - 1) * dh + 1, sh), same(W, (KW - 1) * dw + 1, sw)
     else:
@@ -104,7 +107,7 @@ def conv_transpose2d(
 
         Y = col2im(X K^T) + b                                                       (11)
 
-    col2im is im2col's transpose, so with Q = im2col(G), G = dL/dY, the product's gradients are
+    col2im is im2col's transpose (see there), so its own gradient is im2col. With Q = im2col(G) the product has these:
 
         dL/dX = Q K                                                                 (12)
         dL/dK = Q^T X                                                               (13)
@@ -121,7 +124,7 @@ def conv_transpose2d(
     Y = padded[:, top : top + OH, left : left + OW] + (rest[0].data if rest else 0)  # (11)
 
     def backward(G):
-        Q = im2col(xp.pad(G, ((0, 0), (top, bottom), (left, right), (0, 0))), *steps)
+        Q = im2col(xp.pad(G, ((0, 0), (top, bottom), (left, right), (0, 0))), *steps)  # the Q of (12) and (13)
         dX = (Q @ K).reshape(x.shape)  # (12)
         dK = (Q.T @ X).reshape(kernel.shape)  # (13)
         db = G.sum(axis=(0, 1, 2))  # (14)
@@ -173,8 +176,10 @@ def col2im(
 
         dL/dX[n,h,w,c] = the sum of dL/dcolumns over all places to which (6) copied X[n,h,w,c]         (7)
 
-    So col2im is im2col's transpose, *not* its inverse: col2im(im2col(X)) counts how often every pixel was used. For the
-    4 x 4 image and the 3 x 3 window of `im2col`, with columns of ones:
+    im2col is linear: with the pixels and the columns each in one long line, columns = S x, where every row of the
+    matrix S holds a single 1. The chain rule says dL/dx = S^T dL/dcolumns, so col2im is S^T, im2col's transpose, and
+    *not* its inverse: col2im(im2col(X)) multiplies every pixel by how often it was used. For the 4 x 4 image and the 3
+    x 3 window of `im2col`, with columns of ones:
 
         col2im(ones) =   1  2  2  1       the corner is seen from one place,
                          2  4  4  2       pixel 5, at (1, 1), from four
@@ -192,27 +197,28 @@ def col2im(
     return X
 
 
-def same(n: int, k: int, s: int) -> tuple[int, int]:
-    """The zeros (before, after) n pixels for padding "same", for a window that spreads over k of them, in steps of s.
+def same(n: int, e: int, s: int) -> tuple[int, int]:
+    """The zeros (before, after) n pixels for padding "same", for a window that spreads over e of them, in steps of s.
 
     There shall be a window for every s pixels, a last one for the rest included, and the last one must still fit:
 
         windows = ceil(n / s)                                                       (8)
-        zeros = max((windows - 1) s + k - n, 0)                                     (9)
+        zeros = max((windows - 1) s + e - n, 0)                                     (9)
 
     Half of them go before; of an odd number, the larger half goes after, as in Keras.
     """
     windows = math.ceil(n / s)  # (8)
-    zeros = max((windows - 1) * s + k - n, 0)  # (9)
+    zeros = max((windows - 1) * s + e - n, 0)  # (9)
     return zeros // 2, zeros - zeros // 2
 
 
 def places(shape, size, stride, dilation):
     """(OH, OW): how many windows fit below and beside each other.
 
-    A window spreads over (k - 1) d + 1 pixels; the first one begins at 0, and after it every s-th pixel begins one:
+    A window of k pixels spreads over e = (k - 1) d + 1; of n pixels, the padding included, the first begins a window,
+    and after it every s-th, as long as it fits:
 
-        places = floor((n - (k - 1) d - 1) / s) + 1                                 (10)
+        places = floor((n - e) / s) + 1                                             (10)
     """
     return tuple((n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(shape[1:3], size, stride, dilation))  # (10)
 

@@ -38,16 +38,18 @@ def softmax_cross_entropy(
         ln P[n,k] = Z[n,k] - max_j Z[n,j] - ln sum_j E[n,j]                         (3)
         loss[n] = - sum_k Q[n,k] ln P[n,k]                                          (4)
 
-    From (3), d ln P[n,k] / dZ[n,i] = [k = i] - P[n,i], so
+    The largest logit cancels in (3), ln P[n,k] = Z[n,k] - ln sum_j e^Z[n,j], so d ln P[n,k] / dZ[n,i] = [k = i] -
+    P[n,i], where [k = i] is 1 if k = i, else 0; and
+
 
         d loss[n] / dZ[n,i] = P[n,i] sum_k Q[n,k] - Q[n,i]                          (5)
 
     For one-hot rows the sum is 1, and the gradient is "what the network believes minus what is true".
 
-    The result is L = 1/M sum_n loss[n], where M is the number of examples that count (or the sum of their labels'
-    weights) for "mean" and 1 for "sum"; with G = dL'/dL, whatever L' the result goes into,
+    The result is Y = 1/M sum_n loss[n], where M is the number of examples that count (or the sum of their labels'
+    weights) for "mean" and 1 for "sum"; with G = dL/dY,
 
-        dL'/dZ[n,i] = G / M  d loss[n]/dZ[n,i];   for "none" G[n] stands in the place of G / M         (6)
+        dL/dZ[n,i] = G / M  d loss[n]/dZ[n,i];   for "none" G[n] stands in the place of G / M          (6)
     """
     logits, Q, M, shape = truth_in_rows(logits, labels, reduction, weight, ignore_index, label_smoothing)
     xp, Z = array_module(logits.data), logits.data.reshape(Q.shape)

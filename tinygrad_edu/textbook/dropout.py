@@ -21,7 +21,8 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
 
         dL/dX = G * M                                                               (3)
 
-    A random number of 16 bits decides for each element, so p is rounded to a multiple of 1/65536, also in the scale.
+    For each element a random number of 16 bits decides, as in `ops.dropout`, so that one seed drops the same elements
+    on both storeys; p is rounded to a multiple of 1/65536, also in the scale.
     """
     check_p("dropout", p)
     x = floating("dropout", x)
@@ -29,7 +30,7 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
         return x
     check_rng("dropout", rng)
     p = min(round(p * 65536), 65535) / 65536
-    kept = rng.integers(0, 65536, size=x.shape, dtype=np.uint16) >= 65536 * p
+    kept = rng.integers(0, 65536, size=x.shape, dtype=np.uint16) >= 65536 * p  # with probability 1 - p
     M = (array_module(x.data).asarray(kept) / (1 - p)).astype(x.dtype)  # (1)
 
     def backward(G):

@@ -64,13 +64,15 @@ def gru(
     multiplied by z_s * ... * z_{t+1} alone, and where z is 1 it arrives as it left.
     """
     inputs, masks = complete("gru", 3, (x, W, U, b), {"h0": h0}, (input_mask, recurrent_mask))
-    (X, W, U, b, h0), (x_mask, h_mask) = (tensor.data for tensor in inputs), masks
+    X, W, U, b, h0 = (tensor.data for tensor in inputs)
+    x_mask, h_mask = masks
     xp, T = array_module(X), X.shape[1]
 
     h, gates = [h0], {}  # h[t] is h_t
     for t in range(1, T + 1):
-        p_z, p_r, p_k = xp.split(X[:, t - 1] * x_mask @ W + b[0], 3, axis=1)  # (1)
-        q_z, q_r, q_k = xp.split(h[t - 1] * h_mask @ U + b[1], 3, axis=1)  # (2)
+        x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
+        p_z, p_r, p_k = xp.split(x_t @ W + b[0], 3, axis=1)  # (1)
+        q_z, q_r, q_k = xp.split(h_old @ U + b[1], 3, axis=1)  # (2)
         z = sigmoid_of(p_z + q_z)  # (3)
         r = sigmoid_of(p_r + q_r)  # (4)
         k = xp.tanh(p_k + r * q_k)  # (5)
@@ -79,11 +81,12 @@ def gru(
     results = xp.stack(h[1:], axis=1), h[T]
 
     def backward(Gs):
-        G, dh = or_zeros(Gs, results)  # dh: what comes back to h_t from behind, at first G_h
+        G, from_next = or_zeros(Gs, results)  # what step t + 1 sends back to h_t; to h_T it is G_h
         dX, dW, dU, db = xp.empty_like(X), 0, 0, 0
         for t in range(T, 0, -1):
+            x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
             z, r, k, q_k = gates[t]
-            dh = G[:, t - 1] + dh  # (7)
+            dh = G[:, t - 1] + from_next  # (7)
             dz = dh * (h[t - 1] - k)  # (8)
             dk = dh * (1 - z)  # (9)
             dp_k = dk * (1 - k**2)  # (10)
@@ -93,12 +96,12 @@ def gru(
             dp_r = dr * r * (1 - r)  # (14)
             dP = xp.concatenate([dp_z, dp_r, dp_k], axis=1)
             dQ = xp.concatenate([dp_z, dp_r, dq_k], axis=1)
-            dX[:, t - 1] = dP @ W.T * x_mask  # (15)
-            dW = dW + (X[:, t - 1] * x_mask).T @ dP  # (16)
-            dU = dU + (h[t - 1] * h_mask).T @ dQ  # (17)
+            dX[:, t - 1] = (dP @ W.T) * x_mask  # (15)
+            dW = dW + x_t.T @ dP  # (16)
+            dU = dU + h_old.T @ dQ  # (17)
             db = db + xp.stack([dP.sum(axis=0), dQ.sum(axis=0)])  # (18)
-            dh = dQ @ U.T * h_mask + dh * z  # (19), and for t > 1 the last two terms of (7)
-        return dX, dW, dU, db, dh
+            from_next = (dQ @ U.T) * h_mask + dh * z  # (19), and for t > 1 the last two terms of (7)
+        return dX, dW, dU, db, from_next
 
     outputs, h_T = record_many(results, inputs, backward)
     return outputs, h_T

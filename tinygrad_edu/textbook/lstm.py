@@ -76,17 +76,20 @@ def lstm(
     element by element. No matrix takes part, no derivative of a squashing function, and f is the network's own choice
     at every step: where it is 1, the gradient arrives as it left, after a hundred steps too. That is why the forget
     gate's bias starts at 1: f starts near 0.73 and not at 0.5 (Jozefowicz, Zaremba and Sutskever 2015). That is a start
-    and no cure, 0.73^100 being 2e-14: before training, an LSTM forgets faster than a SimpleRNN with an orthogonal U.
-    The point is that training can open the gate; an f of 0.993 leaves half of the gradient after 100 steps. The other
+    and no cure, 0.73^100 being 2e-14: before training, on small inputs, an LSTM may forget faster than a SimpleRNN with
+    an orthogonal U, whose factors 1 - h^2 are near 1 then. The point is that training can open the gate: an f of 0.993
+    leaves half of the gradient after 100 steps. The other
     paths, through h and U, vanish or explode as in `simple_rnn`: this one alone cannot explode, since f <= 1.
     """
     inputs, masks = complete("lstm", 4, (x, W, U, b), {"h0": h0, "c0": c0}, (input_mask, recurrent_mask))
-    (X, W, U, b, h0, c0), (x_mask, h_mask) = (tensor.data for tensor in inputs), masks
+    X, W, U, b, h0, c0 = (tensor.data for tensor in inputs)
+    x_mask, h_mask = masks
     xp, T = array_module(X), X.shape[1]
 
     h, c, gates = [h0], [c0], {}  # h[t] is h_t
     for t in range(1, T + 1):
-        a = X[:, t - 1] * x_mask @ W + h[t - 1] * h_mask @ U + b  # (1)
+        x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
+        a = x_t @ W + h_old @ U + b  # (1)
         a_i, a_f, a_g, a_o = xp.split(a, 4, axis=1)
         i = sigmoid_of(a_i)  # (2)
         f = sigmoid_of(a_f)  # (3)
@@ -98,24 +101,25 @@ def lstm(
     results = xp.stack(h[1:], axis=1), h[T], c[T]
 
     def backward(Gs):
-        G, dh, dc = or_zeros(Gs, results)  # dh, dc: what comes back from behind, at first G_h and G_c
+        G, h_from_next, c_from_next = or_zeros(Gs, results)  # what step t + 1 sends back; to h_T and c_T: G_h and G_c
         dX, dW, dU, db = xp.empty_like(X), 0, 0, 0
         for t in range(T, 0, -1):
+            x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
             i, f, g, o = gates[t]
-            dh = G[:, t - 1] + dh  # (8)
-            dc = dh * o * (1 - xp.tanh(c[t]) ** 2) + dc  # (9)
+            dh = G[:, t - 1] + h_from_next  # (8)
+            dc = dh * o * (1 - xp.tanh(c[t]) ** 2) + c_from_next  # (9)
             do = dh * xp.tanh(c[t])  # (10)
             di = dc * g  # (11)
             df = dc * c[t - 1]  # (12)
             dg = dc * i  # (13)
             dA = xp.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1)  # (14)
-            dX[:, t - 1] = dA @ W.T * x_mask  # (15)
-            dW = dW + (X[:, t - 1] * x_mask).T @ dA  # (16)
-            dU = dU + (h[t - 1] * h_mask).T @ dA  # (17)
+            dX[:, t - 1] = (dA @ W.T) * x_mask  # (15)
+            dW = dW + x_t.T @ dA  # (16)
+            dU = dU + h_old.T @ dA  # (17)
             db = db + dA.sum(axis=0)  # (18)
-            dh = dA @ U.T * h_mask  # (19), and for t > 1 the second term of (8)
-            dc = dc * f  # (20), and for t > 1 the second term of (9)
-        return dX, dW, dU, db, dh, dc
+            h_from_next = (dA @ U.T) * h_mask  # (19), and for t > 1 the second term of (8)
+            c_from_next = dc * f  # (20), and for t > 1 the second term of (9)
+        return dX, dW, dU, db, h_from_next, c_from_next
 
     outputs, h_T, c_T = record_many(results, inputs, backward)
     return outputs, (h_T, c_T)

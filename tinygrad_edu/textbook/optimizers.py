@@ -33,7 +33,9 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-7,
 ) -> tuple[Array, Array, Array]:
-    """Adam (Kingma and Ba 2015), steps of a size near lr, whatever the size of the gradient: returns p, m and v.
+    """Adam (Kingma and Ba 2015): returns p, m and v after the step.
+
+    The step is near lr while g keeps its sign, whatever its size (well above eps), and shorter where g changes it.
 
     m is a running mean of the gradient, v of its square; both start at zeros. t counts the steps from 1.
 
@@ -43,9 +45,9 @@ def adam(
     After t steps m is a sum of old gradients with weights (1 - b1) b1^(t-i), which add up to 1 - b1^t and not to 1:
     at first m is too small, and so is v. Dividing by the sum of the weights mends that:
 
-        m^ = m / (1 - b1^t)                                                         (6)
-        v^ = v / (1 - b2^t)                                                         (7)
-        p = p - lr m^ / (sqrt(v^) + eps)                                            (8)
+        m_hat = m / (1 - b1^t)                                                      (6)
+        v_hat = v / (1 - b2^t)                                                      (7)
+        p = p - lr m_hat / (sqrt(v_hat) + eps)                                      (8)
     """
     b1, b2 = betas
     m = b1 * m + (1 - b1) * g  # (4)

@@ -23,7 +23,7 @@ def max_pool2d(
 
         S[n,oh,ow,c,k]  =  X[n, oh*sh + kh*dh, ow*sw + kw*dw, c]                    (1)
         winner[n,oh,ow,c]  =  the first k with the largest S[n,oh,ow,c,k]           (2)
-        Y[n,oh,ow,c]  =  S[n,oh,ow,c,winner]                                        (3)
+        Y[n,oh,ow,c]  =  max over k of  S[n,oh,ow,c,k]                              (3)
 
     Only the largest pixel moves Y, so it takes the window's whole gradient; of several equal ones the first does, so
     that what a window hands out is what it was given. Windows that overlap may share a winner, which gets the sum:

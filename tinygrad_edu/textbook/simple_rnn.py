@@ -25,15 +25,13 @@ def simple_rnn(
     Shapes: x (N, T, D), so x_t is (N, D), a row for each of N sequences; W (D, H), U (H, H), b (H,), h_t (N, H).
     h_0 is the given state, or zeros. The outputs are h_1 ... h_T; the state that is returned is h_T.
 
-    With dropout, a mask multiplies x_t and h_{t-1} before (1), the same at every step; x_t and h_{t-1} are then what
-    comes out of it, and its gradient is multiplied by the mask as its value was.
+    With dropout, a mask multiplies x_t and h_{t-1} before (1), the same at every step, and their gradients as it
+    multiplied them. Without, both masks are ones.
 
-    Backpropagation through time
-    ----------------------------
-    Unroll the network: T copies of the cell, one behind the other, with the same weights in each. That is an ordinary
-    network, T layers deep, and the ordinary chain rule holds. G_t = dL/d(output t) and G_h = dL/d(returned state) come
-    in. h_t is used twice, as the output of its own step and as an input of the next one; the last is the returned state
-    instead:
+    Backpropagation through time ---------------------------- Unroll the network: T copies of the cell, one behind the
+    other, with the same weights in each. That is an ordinary network, T layers deep, and the ordinary chain rule holds.
+    G_t = dL/d(output t) and G_h = dL/d(returned state) come in. h_t is used twice, as the output of its own step and as
+    an input of the next one; h_T has no next step, it is the returned state:
 
         dL/dh_T = G_T + G_h,    dL/dh_t = G_t + dL/da_{t+1} U^T  for t < T          (3)
 
@@ -53,11 +51,11 @@ def simple_rnn(
         dL/db = sum_t sum over the rows of dL/da_t                                  (8)
         dL/dh_0 = dL/da_1 U^T                                                       (9)
 
-    Why gradients vanish or explode
-    -------------------------------
-    Put (4) into (3) again and again. What the loss at step s says about h_t comes through s - t factors:
+    Why gradients vanish or explode ------------------------------- Put (4) into (3), for one sequence, a row:
+    dL/dh_{k-1} = G_{k-1} + dL/dh_k J_k, with J_k = diag(1 - h_k^2) U^T. Again and again: what the loss at step s says
+    about h_t comes through s - t factors,
 
-        G_s J_s J_{s-1} ... J_{t+1},     J_k = diag(1 - h_k^2) U^T.
+        G_s J_s J_{s-1} ... J_{t+1}.
 
     Since 0 < 1 - h^2 <= 1, a factor stretches no vector by more than the largest singular value of U. If that is below
     1, the product shrinks exponentially with the distance s - t: the gradient *vanishes*, and what lies far back cannot
@@ -67,27 +65,30 @@ def simple_rnn(
     `lstm` has a path with other factors.
     """
     inputs, masks = complete("simple_rnn", 1, (x, W, U, b), {"h0": h0}, (input_mask, recurrent_mask))
-    (X, W, U, b, h0), (x_mask, h_mask) = (tensor.data for tensor in inputs), masks
+    X, W, U, b, h0 = (tensor.data for tensor in inputs)
+    x_mask, h_mask = masks
     xp, T = array_module(X), X.shape[1]
 
     h = [h0]  # h[t] is h_t
     for t in range(1, T + 1):
-        a = X[:, t - 1] * x_mask @ W + h[t - 1] * h_mask @ U + b  # (1)
+        x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
+        a = x_t @ W + h_old @ U + b  # (1)
         h.append(xp.tanh(a))  # (2)
     results = xp.stack(h[1:], axis=1), h[T]
 
     def backward(Gs):
-        G, dh = or_zeros(Gs, results)  # dh: what comes back to h_t from behind, at first G_h
+        G, from_next = or_zeros(Gs, results)  # from_next: what step t + 1 sends back to h_t; to h_T it is G_h
         dX, dW, dU, db = xp.empty_like(X), 0, 0, 0
         for t in range(T, 0, -1):
-            dh = G[:, t - 1] + dh  # (3)
+            x_t, h_old = X[:, t - 1] * x_mask, h[t - 1] * h_mask
+            dh = G[:, t - 1] + from_next  # (3)
             da = dh * (1 - h[t] ** 2)  # (4)
-            dX[:, t - 1] = da @ W.T * x_mask  # (5)
-            dW = dW + (X[:, t - 1] * x_mask).T @ da  # (6)
-            dU = dU + (h[t - 1] * h_mask).T @ da  # (7)
+            dX[:, t - 1] = (da @ W.T) * x_mask  # (5)
+            dW = dW + x_t.T @ da  # (6)
+            dU = dU + h_old.T @ da  # (7)
             db = db + da.sum(axis=0)  # (8)
-            dh = da @ U.T * h_mask  # (9), and for t > 1 the second term of (3)
-        return dX, dW, dU, db, dh
+            from_next = (da @ U.T) * h_mask  # (9), and for t > 1 the second term of (3)
+        return dX, dW, dU, db, from_next
 
     outputs, h_T = record_many(results, inputs, backward)
     return outputs, h_T
