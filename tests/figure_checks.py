@@ -42,28 +42,24 @@ def lines(axes):
     return [Path(corners) for path in paths for corners in path.to_polygons(closed_only=False)]
 
 
-def check_lines(figure, but=()):
-    """No line or arrow runs through a text, nor leaves the page. A text of `but` may stand on a line."""
-    for text, box in check_texts(figure):
-        shrunk = box.shrunk(0.8, 0.6)  # letters do not fill their box
-        for path in lines(figure.axes[0]):
-            assert text in but or not path.intersects_bbox(shrunk, filled=False), f"a line runs through {text!r}"
-    for path in lines(figure.axes[0]):
+def check_drawing(figure, standing_on_lines=()):
+    """`check_texts`, and: no line runs through a text or leaves the page; a text is inside a box or outside."""
+    texts, paths, page = check_texts(figure), lines(figure.axes[0]), figure.bbox
+    for text, box in texts:
+        letters = box.shrunk(0.8, 0.6)  # they do not fill their box
+        for path in paths if text not in standing_on_lines else ():
+            assert not path.intersects_bbox(letters, filled=False), f"a line runs through {text!r}"
+    for path in paths:
         (x0, y0), (x1, y1) = path.vertices.min(axis=0), path.vertices.max(axis=0)
-        assert x0 > 0, path
-        assert y0 > 0, path
-        assert x1 < figure.bbox.x1, path
-        assert y1 < figure.bbox.y1, path
-
-
-def check_boxes(figure):
-    """A text is inside a box or outside, and a box is on the page, beside the others."""
-    boxes = [patch.get_window_extent() for patch in figure.findobj(FancyBboxPatch)]
+        assert min(x0, y0) > 0, path
+        assert x1 < page.x1, path
+        assert y1 < page.y1, path
+    boxes = [patch.get_window_extent() for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
     for one, other in itertools.combinations(boxes, 2):
         assert not overlap(one, other)
     for box in boxes:
-        assert box.x0 > 0
-        assert box.x1 < figure.bbox.x1
-        for text, b in check_texts(figure):
+        assert 0 < box.x0 < box.x1 < page.x1
+        for text, b in texts:
             inside = box.x0 <= b.x0 and b.x1 <= box.x1 and box.y0 <= b.y0 and b.y1 <= box.y1
             assert inside or not overlap(b, box), f"{text!r} runs over the edge of a box"
+    return texts

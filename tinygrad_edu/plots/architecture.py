@@ -147,7 +147,7 @@ def _into_rows(widths: Sequence[float], skips: Sequence[Skip]) -> list[range]:
             if length > PAGE - 2 * MARGIN and ways:  # a single stage may be as long as it likes
                 break
             (badness, cuts, squares), rows = best[first]
-            cut = sum(a < first <= b for a, b in skips)
+            cut = sum(a + 1 < first <= b for a, b in skips)
             ways.append(((badness + 1 + cut, cuts + cut, squares + length**2), [*rows, range(first, end)]))
         best.append(min(ways, key=lambda way: way[0]))
     return best[-1][1]
@@ -159,7 +159,7 @@ def _levels(skips: Sequence[Skip], rows: Sequence[range]) -> dict[Skip, int]:
     def way(skip: Skip) -> list[tuple[int, int, int]]:
         """(row, from stage, to stage); from one row to another it runs by way of the margin, behind the last stage."""
         a, b = skip
-        first, last = (next(r for r, row in enumerate(rows) if i in row) for i in skip)
+        first, last = (next(r for r, row in enumerate(rows) if i in row) for i in (a + 1, b))
         end = rows[-1].stop
         return [(first, a, b)] if first == last else [(first, a, end), (-1, first, last), (last, b, end)]
 
@@ -216,15 +216,13 @@ def _draw_arrow(axes: Axes, start: Place, end: Place, below: float) -> None:
 
 
 def _draw_skip(axes: Axes, places: Sequence[Place], skip: Skip, height: float, margin: float, ends: set[int]) -> None:
-    """A line from one arrow over the blocks between to a plus sign on another, to a row below by way of the margin.
+    """A line from one arrow over the blocks behind it to a plus sign on another, to a row below by way of the margin.
 
     height : over the rows' middle. margin : x of the way down. ends : the stages that have a plus sign behind them.
     """
     a, b = skip
-    x0, x1 = (_behind(places, i) for i in skip)
-    if a in ends:  # begins behind the sum, not at it
-        x0 += 0.22
-    y0, y1 = places[a].middle, places[b].middle
+    x0, y0 = _ahead(places, a + 1) + 0.22 * (a in ends), places[a + 1].middle  # behind a sum, not at it
+    x1, y1 = _behind(places, b), places[b].middle
     corners = [(x0, y0), (x0, y0 + height)]
     if y1 != y0:
         corners += [(margin, y0 + height), (margin, y1 + height)]
@@ -241,10 +239,15 @@ def _draw_sum(axes: Axes, places: Sequence[Place], i: int) -> None:
 
 
 def _behind(places: Sequence[Place], i: int) -> float:
-    """Half way to the next block; at a row's end, just behind the block."""
-    place, following = places[i], places[min(i + 1, len(places) - 1)]
-    same_row = following.middle == place.middle and following.left > place.left
-    return (place.right + following.left) / 2 - 0.05 if same_row else place.right + 0.25
+    """Half way from a block to the next one; at the end of a row, just behind it."""
+    if i + 1 == len(places) or places[i + 1].middle != places[i].middle:
+        return places[i].right + 0.25
+    return (places[i].right + places[i + 1].left) / 2 - 0.05
+
+
+def _ahead(places: Sequence[Place], i: int) -> float:
+    """On the same arrow, but at the beginning of a row, just ahead of the block."""
+    return _behind(places, i - 1) if places[i - 1].middle == places[i].middle else places[i].left - 0.5
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

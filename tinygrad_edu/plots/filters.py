@@ -6,8 +6,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, Picture, new_figure, set_title
 
-NAMES, CELL, GAP = 0.55, 0.43, 0.03  # inches: for "start", "end" and "map"; a filter; between two
-HEAD, IMAGE = 0.55, 0.95  # the title; the image that the maps are of
+# Inches: the title, the image that the maps are of, and left of the filters "start", "end" and "map".
+HEAD, IMAGE, NAMES = 0.55, 0.95, 0.55
+CELL = 0.46  # a filter, or a map, and the gap to the next
+GROUP = 3 * CELL + 0.12
 HARDLY_MOVED = 0.7  # correlation
 
 
@@ -38,32 +40,21 @@ def filter_images(
     """
     first, last, pixels, M = np.asarray(start), np.asarray(end), np.asarray(image), np.asarray(maps)
     _check(first, last, pixels, M)
-    KH, KW, _, count = first.shape
-    columns = min(count, int((PAGE_WIDTH - NAMES) / (CELL + GAP)))
-    filter_height, map_height = CELL * KH / KW, CELL * M.shape[0] / M.shape[1]
-    group = 2 * filter_height + map_height + 3 * GAP + 0.12
-    height = HEAD + IMAGE + 0.2 + group * -(-count // columns)
-    with new_figure(path, PAGE_WIDTH, height) as figure:
-        figure.set_layout_engine("none")  # everything has its place, in inches
+    count = first.shape[3]
+    columns = min(count, int((PAGE_WIDTH - NAMES) / CELL))
+    height = HEAD + IMAGE + 0.2 + GROUP * -(-count // columns)
+    with new_figure(path, PAGE_WIDTH, height, by_hand=True) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         set_title(figure, f"{title}\n{_correlation(first, last)}")
         _draw_image(axes, height - HEAD, pixels)
-        top = height - HEAD - IMAGE - 0.2
         for o in range(count):
-            x, y = NAMES + o % columns * (CELL + GAP), top - o // columns * group
-            scale = max(np.abs(first[..., o]).max(), np.abs(last[..., o]).max())
-            rows = (
-                ("start", first[..., o], scale),
-                ("end", last[..., o], scale),
-                ("map", M[..., o], np.abs(M[..., o]).max()),
-            )
-            for name, values, largest in rows:
-                size = map_height if name == "map" else filter_height
-                brightness = np.clip(0.5 + values / (2 * largest or 1), 0, 1)  # rounding may pass 1
-                axes.imshow(brightness, cmap="gray", vmin=0, vmax=1, extent=(x, x + CELL, y - size, y))
-                if o % columns == 0:
-                    axes.text(x - 0.08, y - size / 2, name, ha="right", va="center", fontsize=8)
-                y -= size + GAP
+            x, y = NAMES + o % columns * CELL, height - HEAD - IMAGE - 0.2 - o // columns * GROUP
+            larger = max(np.abs(first[..., o]).max(), np.abs(last[..., o]).max())
+            _draw_signed(axes, x, y, first[..., o], larger)
+            _draw_signed(axes, x, y - CELL, last[..., o], larger)
+            _draw_signed(axes, x, y - 2 * CELL, M[..., o], np.abs(M[..., o]).max())
+            for row, name in enumerate(("start", "end", "map") if o % columns == 0 else ()):
+                axes.text(x - 0.08, y - (row + 0.5) * CELL, name, ha="right", va="center", fontsize=8)
         axes.set(xlim=(0, PAGE_WIDTH), ylim=(0, height))
         axes.axis("off")
     return figure
@@ -101,3 +92,12 @@ def _draw_image(axes: Axes, top: float, pixels: NDArray) -> None:
         "middle grey is 0, brighter is more, darker is less than 0"
     )
     axes.text(NAMES + width + 0.2, bottom + IMAGE / 2, text, ha="left", va="center", fontsize=8, linespacing=1.5)
+
+
+def _draw_signed(axes: Axes, x: float, y: float, values: NDArray, largest: float) -> None:
+    """Numbers from -largest, black, to largest, white, as an image in the cell with this upper left corner."""
+    size = (CELL - 0.03) / max(values.shape[:2])
+    height, width = size * values.shape[0], size * values.shape[1]
+    brightness = np.clip(0.5 + values / (2 * largest or 1), 0, 1)  # rounding may pass 1
+    left, top = x + (CELL - 0.03 - width) / 2, y - (CELL - 0.03 - height) / 2
+    axes.imshow(brightness, cmap="gray", vmin=0, vmax=1, extent=(left, left + width, top - height, top))

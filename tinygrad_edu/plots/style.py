@@ -70,10 +70,13 @@ class Picture(Figure):
 
 
 @contextmanager
-def new_figure(path: Destination, width: float, height: float) -> Iterator[Picture]:
-    """An empty figure of width x height inches in our style, saved to `path` when the block ends without an error."""
+def new_figure(path: Destination, width: float, height: float, by_hand: bool = False) -> Iterator[Picture]:
+    """An empty figure of width x height inches in our style, saved to `path` when the block ends without an error.
+
+    Matplotlib finds room for everything; `by_hand`, for drawings, puts things where they are told to be.
+    """
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Picture(figsize=(width, height), layout="constrained")
+        figure = Picture(figsize=(width, height), layout=None if by_hand else "constrained")
         FigureCanvasAgg(figure)
         yield figure
         if path is not None:
@@ -116,7 +119,9 @@ def image_cells(figure: Figure, rows: int, columns: int) -> list[Axes]:
 
 def set_title(figure: Figure, title: str) -> None:
     """One line over the whole figure, or more where one would not fit."""
-    text, columns = figure.suptitle(title), len(title)
+    by_hand = figure.get_layout_engine() is None
+    text = figure.suptitle(title, **({"y": 1 - 0.08 / figure.get_figheight()} if by_hand else {}))
+    columns = len(title)
     while text.get_window_extent().width > figure.bbox.width and columns > 20:
         columns -= 4
         text.set_text("\n".join(textwrap.fill(line, columns) for line in title.split("\n")))

@@ -94,8 +94,7 @@ def unrolled_network(path: Destination, steps: int, cell: str, units: int, title
     kind = CELLS[cell]
     top = 1.0 + HALF * len(kind.values)  # of the cells' boxes, when unrolled
     height = top + 1.65 + 0.25 * len(kind.lanes)
-    with new_figure(path, PAGE_WIDTH, height) as figure:
-        figure.set_layout_engine("none")  # everything has its place, in inches
+    with new_figure(path, PAGE_WIDTH, height, by_hand=True) as figure:
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE_WIDTH), ylim=(0, height))
         axes.axis("off")
         set_title(figure, title)
