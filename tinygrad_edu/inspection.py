@@ -144,8 +144,11 @@ PLAIN_NAMES = {
 def _stage_label(model: Module, row: LayerRow) -> str:
     """What a layer does, with the sizes that it does it with: "conv 3x3, 48", "max pool 3x3, stride 3", "dense 10"."""
     layer: Any = model
-    for part in row.name.split(".") if row.name else []:
-        layer = layer[int(part)] if isinstance(layer, list | tuple) else getattr(layer, part)
+    for part in row.name.split(".") if row.name else ():
+        if isinstance(layer, list | tuple):
+            layer = layer[int(part)]
+        else:
+            layer = layer[part] if isinstance(layer, dict) else getattr(layer, part)
     label, outputs = PLAIN_NAMES.get(row.kind, row.kind), row.output_shape[-1]
     if row.kind == "Conv2d":
         strides = "" if _by(layer.stride) == "1x1" else f", stride {_step(layer.stride)}"
@@ -164,7 +167,7 @@ def _by(size: Any) -> str:
 
 
 def _step(stride: Any) -> str:
-    """ "3" for (3, 3), "2x1" for (2, 1)."""
+    """A stride: "3" for (3, 3), "2x1" for (2, 1)."""
     rows, columns = _by(stride).split("x")
     return rows if rows == columns else f"{rows}x{columns}"
 
