@@ -117,21 +117,30 @@ def persistence(X, Y, scaler):
 
 
 def draw(run, options, series, cut, train, test):
-    """The series with both predictions, and the loss."""
+    """The series with both predictions and the guess "next month = this month", and the loss."""
     months = np.arange(len(series.values))
     first = options.look_back  # the month that the first pair predicts
+    parts = [first + np.arange(len(train)), cut + first + np.arange(len(test))]
+    repeated = np.full(len(months), np.nan)  # where nothing is predicted, nothing is repeated
+    for part in parts:
+        repeated[part] = series.values[part - 1]
+    baseline = '"next month = this month"'
     curves = {
         "passengers": (months, series.values),
-        "prediction, training part": (first + np.arange(len(train)), train),
-        "prediction, test part": (cut + first + np.arange(len(test)), test),
+        "LSTM, training part": (parts[0], train),
+        "LSTM, test part": (parts[1], test),
+        baseline: (months, repeated),
     }
     years = [i for i in range(len(months)) if series.months[i].endswith("-01")]
     ticks = years, [series.months[i][:4] for i in years]
-    title = "Airline passengers, predicted one month ahead"
-    plots.series(run.out / "prediction.png", curves, "January of", "passengers (thousands)", title, ticks)
+    network = f"LSTM of {UNITS} units ({run.variant})"
+    title = f"{network} on {series.name}, one month ahead,\nbeside the guess {baseline}"
+    path = run.out / "prediction.png"
+    plots.series(path, curves, "January of", "passengers (thousands)", title, ticks, baseline)
     epochs = [row["epoch"] for row in run.history.epochs]
     losses = {"training": run.history["train_loss"]}
-    plots.training_curves(run.out / "loss.png", epochs, losses, "mean squared error (scaled)", "Loss")
+    title = f"Loss of an {network} on {series.name}"
+    plots.training_curves(run.out / "loss.png", epochs, losses, "mean squared error (scaled to [0, 1])", title)
 
 
 if __name__ == "__main__":

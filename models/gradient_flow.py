@@ -56,8 +56,8 @@ def draw_gradient_flow(folder, seed):
         weights[f"orthogonal x {factor:g}"] = gradient_norms(cell, x)
     plots.gradient_flow(
         folder / "gradient_flow.png",
-        {"cells and how far their gates are open": cells, "SimpleRNN by recurrent weights": weights},
-        "Backpropagation through time: how much of the gradient reaches step t",
+        {"cells by how far their gates are open": cells, "SimpleRNN by recurrent weights": weights},
+        f"Untrained cells of {UNITS} units: how much of the gradient reaches step t of {STEPS}",
         r"$\|dL/dh_t\| \;/\; \|dL/dh_{100}\|$",
     )
     draw_clipping(folder, seed)
@@ -93,4 +93,5 @@ def draw_clipping(folder, seed):
             norms[name].append(clip_grad_norm(parameters, longest))
             optimizer.step()
             losses[name].append(loss.item())
-    plots.clipping(folder / "clipping.png", losses, norms, "An exploding gradient over 100 steps, and clip_grad_norm")
+    title = f"SimpleRNN of {UNITS} units, a gradient that explodes over {STEPS} steps, and clip_grad_norm"
+    plots.clipping(folder / "clipping.png", losses, norms, title)

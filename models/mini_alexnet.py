@@ -130,6 +130,7 @@ def main(arguments=None):
         run.settings["epochs of the schedule"] = run.epochs
 
     model = VARIANTS[options.variant]().to(run.device)
+    first_filters = model.layers[0].weight.numpy().copy()  # (3, 3, 3, O), as they were drawn
     print(summary(model, (32, 32, 3)), flush=True)
     optimizer = new_optimizer(options, model.parameters())
     steps = run.epochs * -(-len(train[0]) // options.batch_size)
@@ -159,7 +160,7 @@ def main(arguments=None):
     # A clean pass: while training, the weights change under the figures, and dropout hides units.
     final = measure(predict(model, train[0], run), train[1], "train") | evaluate()
     final |= measure(probabilities, test[1], "test")
-    draw(run, model, data, test, probabilities)
+    draw(run, model, data, test, probabilities, first_filters)
     rows = [(f"{part} accuracy, %", REPORT[part], f"{final[f'{part}_accuracy']:.1f}") for part in REPORT]
     most_frequent = np.bincount(train[1]).argmax()
     guess = 100 * float(np.mean(test[1] == most_frequent))
@@ -167,21 +168,31 @@ def main(arguments=None):
     run.finish(model, final, rows, baselines if f"{guess:.1f}" != "10.0" else (), variant=options.variant)
 
 
-def draw(run, model, data, test, probabilities):
+@no_grad()
+def draw(run, model, data, test, probabilities, first_filters):
     """The pictures: some training images, the architecture, the curves, predictions, the first layer's filters."""
-    names, history, title = data.class_names, run.history, f"{run.variant} network on {data.name}"
+    names, history, network = data.class_names, run.history, f"mini-AlexNet ({run.variant})"
     first, captions = data.train_images[:25], [names[label] for label in data.train_labels[:25]]
     plots.image_grid(run.out / "images.png", first, captions, f"The first training images of {data.name}")
     stages, skips = stages_of(model, (32, 32, 3))
     for ending in ("svg", "png"):
-        plots.draw_architecture(run.out / f"architecture.{ending}", stages, f"The {run.variant} network", skips)
+        plots.draw_architecture(run.out / f"architecture.{ending}", stages, f"Architecture of {network}", skips)
     losses, accuracies = ((history[f"train_{what}"], history[f"validation_{what}"]) for what in ("loss", "accuracy"))
     epochs = [row["epoch"] for row in history.epochs]
-    plots.train_and_validation(run.out / "curves.png", epochs, losses, accuracies, f"Training of the {title}")
+    plots.train_and_validation(
+        run.out / "curves.png", epochs, losses, accuracies, f"Training of {network} on {data.name}"
+    )
     images, labels = test
-    plots.prediction_rows(run.out / "predictions.png", images, labels, probabilities, names, f"Test images, {title}")
-    kernels = model.layers[0].weight.numpy()
-    plots.filter_images(run.out / "filters.png", kernels, f"First layer's filters, {title}")
+    path = run.out / "predictions.png"
+    plots.prediction_rows(
+        path, images, labels, probabilities, names, f"Test images of {data.name} as {network} sees them"
+    )
+    filters = model.layers[0].weight.numpy()
+    X, _ = prepare(images[:1], labels[:1], run.device)
+    maps = model.layers[0](X).numpy()[0]  # (32, 32, O)
+    path = run.out / "filters.png"
+    title = f"The first layer's filters of {network} on {data.name}"
+    plots.filter_images(path, first_filters, filters, images[0], maps, title)
 
 
 if __name__ == "__main__":

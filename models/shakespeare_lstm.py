@@ -141,10 +141,10 @@ def main(arguments=None):
     with samples:
         history = run.fit(train_step, batches, evaluate, model, optimizer)
         print(save_sample("at the end"))
-    if len(history.epochs) > 1:
-        losses = {"training": history["train_loss"], "validation": history["validation_loss"]}
-        epochs = [row["epoch"] for row in history.epochs]
-        plots.training_curves(run.out / "loss.png", epochs, losses, "nats per character", "Loss")
+    losses = {"training": history["train_loss"], "validation": history["validation_loss"]}
+    epochs = [row["epoch"] for row in history.epochs]
+    title = f"Loss of the character LSTM ({run.variant}) on {text.name}"
+    plots.training_curves(run.out / "loss.png", epochs, losses, "loss (nats per character)", title)
     final = dict(history.epochs[-1])
     report = [
         ("validation loss (nats)", "-", f"{final['validation_loss']:.3f}"),

@@ -148,20 +148,32 @@ def starts_wrong(model, options):
 
 def draw(run, options, series, truth, predictions):
     """The data, the losses, the predictions, the network unrolled, and how its gradient flows."""
-    shown = np.arange(min(5 * options.steps_per_cycle, len(series)))
-    data = {"series": (shown, series[shown])}
-    plots.series(run.out / "data.png", data, "time step", "value", "The first five periods of the series")
+    cell, steps = CELLS[options.cell].__name__, options.truncated_length
+    network = f"{cell} of {options.units} unit{'s' * (options.units != 1)}"
+    draw_data(run.out / "data.png", options, series)
     history, epochs = run.history, [row["epoch"] for row in run.history.epochs]
     losses = {"training": history["train_loss"], "validation": history["validation_loss"]}
-    plots.training_curves(run.out / "loss.png", epochs, losses, "mean squared error", "Loss")
+    title = f"Loss on the noisy sine: {network}, windows of {steps} values"
+    plots.training_curves(run.out / "loss.png", epochs, losses, "mean squared error", title)
     first = np.arange(min(100, len(truth)))
     curves = {"truth": (first, truth[first]), "prediction": (first, predictions[first])}
-    title = "One step ahead: the first 100 values of the test part"
+    title = f"{network}, one step ahead from {steps} values: the first {len(first)} of the test part"
     plots.series(run.out / "prediction.png", curves, "time step of the test part", "value", title)
-    name = CELLS[options.cell].__name__
-    title = f"The network, folded and unrolled over {options.truncated_length} steps"
-    plots.unrolled_network(run.out / "unrolled.png", options.truncated_length, name, options.units, title)
+    title = f"{network}, folded and unrolled over {steps} step{'s' * (steps != 1)}"
+    plots.unrolled_network(run.out / "unrolled.png", steps, cell, options.units, title)
     draw_gradient_flow(run.out, options.seed)
+
+
+def draw_data(path, options, series):
+    """The first five periods, and the sine without its noise."""
+    t = np.arange(min(5 * options.steps_per_cycle, len(series)))
+    pure = np.sin(2 * np.pi * t / options.steps_per_cycle)
+    title = (
+        rf"Five periods of $x_t = \sin(2\pi t / {options.steps_per_cycle} + {options.noise:g}\,u_t)$, "
+        "$u_t$ uniform in [-1, 1):\nthe noise is in the phase, it shows on the slopes and not at the crests"
+    )
+    curves = {"series": (t, series[t]), "without noise": (t, pure)}
+    plots.series(path, curves, "time step t", "value", title, baseline="without noise")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ def draw(run, W, probabilities, data):
     epochs = [row["epoch"] for row in run.history.epochs]
     on = f"softmax regression on {data.name}"
     plots.training_curves(run.out / "accuracy.png", epochs, accuracies, "accuracy (%)", f"Accuracy of {on}")
-    plots.weight_images(run.out / "weights.png", W, data.class_names, "What speaks for and against each digit")
+    title = f"What speaks for and against each digit: weights of {on}"
+    plots.weight_images(run.out / "weights.png", W, data.class_names, title)
 
     predictions = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)

@@ -82,11 +82,11 @@ def test_stages():
     stages, skips = stages_of(network(), (4, 4, 3))
     assert stages == [
         ("input", (4, 4, 3)),
-        ("Conv2d\nBatchNorm\nDropout", (4, 4, 8)),
-        ("MaxPool2d", (2, 2, 8)),
-        ("Conv2d\nReLU\nResidual", (2, 2, 8)),
-        ("Flatten", (32,)),
-        ("Linear", (10,)),
+        ("conv 3x3, 8\nbatch norm\ndropout 0.5", (4, 4, 8)),
+        ("max pool 2x2, stride 2", (2, 2, 8)),
+        ("conv 1x1, 8\nReLU", (2, 2, 8)),
+        ("flatten", (32,)),
+        ("dense 10", (10,)),
     ]
     assert skips == [(2, 3)]  # what the pooling puts out is added to what the second convolution puts out
 
@@ -146,3 +146,34 @@ def test_a_forward_of_ones_own_survives():
     own = model.layers[0].forward = lambda x: ops.relu(x)
     assert [row.kind for row in layers_of(model, (2,))] == ["Linear"]
     assert model.layers[0].forward is own
+
+
+def test_stages_name_kernels_and_strides():
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, (3, 5), stride=2),
+        nn.AvgPool2d(3, stride=(2, 1)),
+        nn.Conv2d(8, 4, 1, stride=(1, 2)),
+        nn.GlobalAvgPool2d(),
+        nn.Sigmoid(),
+    )
+    assert [label for label, _ in stages_of(model, (12, 12, 3))[0]] == [
+        *("input", "conv 3x5, 8, stride 2", "average pool 3x3, stride 2x1", "conv 1x1, 4, stride 1x2"),
+        "global average pool\nSigmoid",
+    ]
+
+
+def test_stages_of_residual_blocks():
+    """What is before the addition stands before it, what is behind behind it, and a shortcut is not in the chain."""
+    conv = functools.partial(nn.Conv2d, 4, 4, 1)
+    inner = nn.Residual(nn.Sequential(nn.ReLU(), conv()))  # begins with a layer that would join the stage before
+    model = nn.Sequential(
+        conv(),
+        nn.Residual(nn.Sequential(conv(), inner)),  # both end with the same stage
+        nn.ReLU(),  # behind the sum
+        nn.Residual(nn.Conv2d(4, 8, 1, stride=2), shortcut=nn.Conv2d(4, 8, 1, stride=2)),
+    )
+    stages, skips = stages_of(model, (2, 2, 4))
+    assert [label for label, _ in stages] == [
+        *("input", "conv 1x1, 4", "conv 1x1, 4", "ReLU", "conv 1x1, 4", "ReLU", "conv 1x1, 8, stride 2"),
+    ]
+    assert skips == [(2, 4), (1, 4), (5, 6)]

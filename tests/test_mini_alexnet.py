@@ -32,7 +32,7 @@ def test_every_variant(tmp_path, variant, capsys):
     assert metrics["variant"] == variant
     assert {"train_accuracy", "validation_accuracy", "test_accuracy"} <= set(metrics["final"])
     assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(metrics["epochs"][0])
-    pictures = {"images.png", "architecture.svg", "architecture.png", "curves.png", "predictions.png", "filters.png"}
+    pictures = {"images.png", "architecture.svg", "architecture.png", "predictions.png", "filters.png"}
     assert pictures | {"weights.safetensors", "metrics.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 

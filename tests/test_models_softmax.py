@@ -55,7 +55,7 @@ def test_the_figures_of_the_report_come_out_to_the_last_digit(module, tmp_path):
 @pytest.mark.parametrize("module", [softmax_by_hand, softmax_regression])
 def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     name = module.__name__.split(".")[-1]
-    status, metrics = run(module, tmp_path, "--data", "synthetic", "--epochs", "2")
+    status, metrics = run(module, tmp_path, "--data", "synthetic", "--epochs", "3")
     assert status == 0
     files = {"accuracy.png", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
     if module is softmax_regression:
@@ -63,7 +63,7 @@ def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     assert {name for name in os.listdir(tmp_path) if not name.startswith(".")} == files
     assert set(metrics) >= {"model", "variant", "device", "seed", "data", "epochs", "final"}
     assert (metrics["model"], metrics["device"], metrics["seed"]) == (name, "cpu", 0)
-    assert [row["epoch"] for row in metrics["epochs"]] == [0, 1]
+    assert [row["epoch"] for row in metrics["epochs"]] == [0, 1, 2]
     assert metrics["final"]["test_accuracy"] > 50  # chance is 10
     output = capsys.readouterr().out
     assert "synthetic" in output

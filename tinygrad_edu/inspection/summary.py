@@ -137,28 +137,82 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float32
     )
 
 
+PLAIN_NAMES = {
+    "AvgPool2d": "average pool",
+    "BatchNorm": "batch norm",
+    "Conv2d": "conv",
+    "Dropout": "dropout",
+    "Flatten": "flatten",
+    "GlobalAvgPool2d": "global average pool",
+    "LayerNorm": "layer norm",
+    "Linear": "dense",
+    "MaxPool2d": "max pool",
+}
+
+
+def _stage_label(model: Module, row: LayerRow) -> str:
+    """What a layer does, with the sizes that it does it with: "conv 3x3, 48", "max pool 3x3, stride 3", "dense 10"."""
+    layer: Any = model
+    for part in row.name.split(".") if row.name else ():
+        if isinstance(layer, list | tuple):
+            layer = layer[int(part)]
+        else:
+            layer = layer[part] if isinstance(layer, dict) else getattr(layer, part)
+    label, outputs = PLAIN_NAMES.get(row.kind, row.kind), row.output_shape[-1]
+    if row.kind == "Conv2d":
+        strides = "" if _by(layer.stride) == "1x1" else f", stride {_step(layer.stride)}"
+        return f"{label} {_by(layer.weight.shape[:2])}, {outputs}{strides}"
+    if row.kind in ("MaxPool2d", "AvgPool2d"):
+        return f"{label} {_by(layer.size)}, stride {_step(layer.stride or layer.size)}"
+    if row.kind == "Linear":
+        return f"{label} {outputs}"
+    return f"{label} {layer.p:g}" if row.kind == "Dropout" else label
+
+
+def _by(size: Any) -> str:
+    """Rows by columns: "3x3" for 3."""
+    rows, columns = size if isinstance(size, tuple | list) else (size, size)
+    return f"{rows}x{columns}"
+
+
+def _step(stride: Any) -> str:
+    """A stride: "3" for (3, 3), "2x1" for (2, 1)."""
+    rows, columns = _by(stride).split("x")
+    return rows if rows == columns else f"{rows}x{columns}"
+
+
 def stages_of(
     model: Module, input_shape: tuple[int, ...]
 ) -> tuple[list[tuple[str, tuple[int, ...]]], list[tuple[int, int]]]:
     """The layers of a model for `plots.draw_architecture`: stages and skips.
 
-    A stage, (label, output shape), begins with every convolution and dense layer, and wherever the shape changes; what
-    comes behind it, such as a normalisation or an activation, joins its label. A skip, (from, to), stands for a
-    `Residual`: what the stage `from` put out is added to what the stage `to` puts out.
+    A stage, (label, output shape), begins with every convolution and dense layer, wherever the shape changes, and where
+    a residual block begins or ends; what comes behind it, such as a normalisation or an activation, joins its label. A
+    skip, (from, to), stands for a `Residual`: what the stage `from` put out is added to what the stage `to` puts out.
+    What the layers of a `Residual`'s shortcut do is not shown.
     """
     stages, skips = [("input", input_shape)], []
-    first: dict[str, int] = {}  # name of a layer -> the stage before the first layer inside it
-    for row in layers_of(model, input_shape):
-        parts = row.name.split(".")
-        for depth in range(1, len(parts)):
-            first.setdefault(".".join(parts[:depth]), len(stages) - 1)
+    rows = layers_of(model, input_shape)
+    blocks = [row.name for row in rows if row.kind == "Residual"]
+    first: dict[str, int] = {}  # name of a residual block -> the stage before its first layer
+    is_new = False
+    for row in rows:
+        if row.name in first:  # the block itself, whose body and shortcut have been at work
+            skips.append((first.pop(row.name), len(stages) - 1))
+            is_new = True
+            continue
+        around = [name for name in blocks if row.name.startswith(f"{name}.")]
+        if any(row.name.startswith(f"{name}.shortcut") for name in around):
+            continue
+        is_new |= any(name not in first for name in around)
+        for name in around:
+            first.setdefault(name, len(stages) - 1)
         label, shape = stages[-1]
-        if row.kind in ("Conv2d", "Linear") or row.output_shape != shape:
-            stages.append((row.kind, row.output_shape))
+        if is_new or row.kind in ("Conv2d", "Linear") or row.output_shape != shape:
+            stages.append((_stage_label(model, row), row.output_shape))
         else:
-            stages[-1] = (f"{label}\n{row.kind}", shape)
-        if row.kind == "Residual" and row.name in first:
-            skips.append((first[row.name], len(stages) - 1))
+            stages[-1] = (f"{label}\n{_stage_label(model, row)}", shape)
+        is_new = False
     return stages, skips
 
 

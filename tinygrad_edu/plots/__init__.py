@@ -1,17 +1,20 @@
-"""Every figure of the project: arrays in, a picture file out.
+"""Every figure of the project: arrays in, a figure out, and a picture file where a path is given.
 
 Only this package imports matplotlib, and it never touches pyplot: a figure here is an object that is drawn, saved and
-forgotten, so it needs no display and leaves no global state behind.
+returned, so it needs no display and leaves no global state behind. In a notebook it shows itself.
 
 Every function takes the path first, chooses the format by its ending (`.png`, `.pdf`, `.svg`), makes missing folders,
-and returns the path. A file appears complete or not at all. `style.py` holds what all figures share.
+and returns the figure; None for a path saves nothing. A file appears complete or not at all. `style.py` holds what all
+figures share.
 """
 
 from tinygrad_edu.plots.architecture import draw_architecture
 from tinygrad_edu.plots.curves import train_and_validation, training_curves
+from tinygrad_edu.plots.filters import filter_images
 from tinygrad_edu.plots.images import image_grid, weight_images
-from tinygrad_edu.plots.predictions import filter_images, prediction_rows
-from tinygrad_edu.plots.sequences import clipping, gradient_flow, series, unrolled_network
+from tinygrad_edu.plots.predictions import prediction_rows
+from tinygrad_edu.plots.sequences import clipping, gradient_flow, series
+from tinygrad_edu.plots.unrolled import unrolled_network
 
 __all__ = [
     "clipping",

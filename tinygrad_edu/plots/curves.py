@@ -1,26 +1,33 @@
 """Curves over epochs."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.ticker import MaxNLocator
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from tinygrad_edu.plots.style import PAGE_WIDTH, line_style, new_figure
+from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, legend_below, line_style, new_figure, set_title
+
+FEWEST_EPOCHS = 3  # two dots and the line between them say no more than the table does
+DECADE = 10
 
 
 def training_curves(
-    path: str | os.PathLike[str],
+    path: Destination,
     epochs: Sequence[int],
     curves: Mapping[str, Sequence[float]],
     ylabel: str,
     title: str,
-) -> Path:
-    """Draw one curve per name against the epoch.
+) -> Figure | None:
+    """Draw one curve per name against the epoch, on a logarithmic axis where a curve falls by a decade or more.
+
+    Fewer than three epochs make no curve: then a line says so, and there is no picture.
 
     Parameters
     ----------
-    path : where the picture goes.
+    path : where the picture goes; None: it is not saved.
     epochs : E epoch numbers, the common x axis.
     curves : name -> E values; a NaN leaves a gap. The names make the legend.
     ylabel : what the values are, with the unit: `"accuracy (%)"`.
@@ -36,48 +43,80 @@ def training_curves(
     for name, values in curves.items():
         if len(values) != len(epochs):
             raise ValueError(f"training_curves: curve {name!r} has {len(values)} values for {len(epochs)} epochs")
-
-    with new_figure(path, PAGE_WIDTH, 3.4) as figure:
+    if _too_few(path, epochs):
+        return None
+    with new_figure(path, PAGE_WIDTH, 3.5) as figure:
         axes = figure.add_subplot()
-        for i, (name, values) in enumerate(curves.items()):
-            axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
-        axes.set(xlabel="epoch", ylabel=ylabel, title=title)
-        # There is no epoch 2.5, and a single epoch does not need an axis that shows thousandths of it.
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        if len(epochs) == 1:
-            axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
-        axes.legend()
-    return Path(path)
+        _draw(axes, epochs, curves, ylabel)
+        set_title(figure, title)
+        legend_below(figure, axes.lines)
+    return figure
 
 
 def train_and_validation(
-    path: str | os.PathLike[str],
+    path: Destination,
     epochs: Sequence[int],
     losses: tuple[Sequence[float], Sequence[float]],
     accuracies: tuple[Sequence[float], Sequence[float]],
     title: str,
-) -> Path:
+) -> Figure | None:
     """Draw loss and accuracy side by side, each on the training and on the validation set.
 
-    Where the two curves of a panel part, the network learns by heart what it was shown.
+    Where the two curves of a panel part, the network learns by heart what it was shown. Fewer than three epochs make no
+    curve: then a line says so, and there is no picture.
 
     Parameters
     ----------
-    path : where the picture goes.
+    path : where the picture goes; None: it is not saved.
     epochs : E epoch numbers.
     losses, accuracies : (training, validation), E values each; accuracies in percent.
     title : one line above both.
     """
-    with new_figure(path, PAGE_WIDTH, 2.9) as figure:
-        for axes, pair, ylabel in zip(
-            figure.subplots(1, 2), (losses, accuracies), ("loss (nats per image)", "accuracy (%)"), strict=True
-        ):
-            for i, (name, values) in enumerate(zip(("training", "validation"), pair, strict=True)):
-                if len(values) != len(epochs):
-                    raise ValueError(f"train_and_validation: {len(values)} {name} values for {len(epochs)} epochs")
-                axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
-            axes.set(xlabel="epoch", ylabel=ylabel)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-            axes.legend()
-        figure.suptitle(title)
-    return Path(path)
+    panels = [dict(zip(("training", "validation"), pair, strict=True)) for pair in (losses, accuracies)]
+    for name, values in (item for panel in panels for item in panel.items()):
+        if len(values) != len(epochs):
+            raise ValueError(f"train_and_validation: {len(values)} {name} values for {len(epochs)} epochs")
+    if _too_few(path, epochs):
+        return None
+    with new_figure(path, PAGE_WIDTH, 3.0) as figure:
+        cells = figure.subplots(1, 2)
+        for axes, panel, ylabel in zip(cells, panels, ("loss (nats per image)", "accuracy (%)"), strict=True):
+            _draw(axes, epochs, panel, ylabel)
+        set_title(figure, title)
+        legend_below(figure, cells[0].lines)
+    return figure
+
+
+def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
+    """Whether there is nothing to see. Says so, and takes an older picture away, which would pass for this run's."""
+    if len(epochs) >= FEWEST_EPOCHS:
+        return False
+    if path is not None:
+        Path(path).unlink(missing_ok=True)
+    picture = "picture" if path is None else Path(path).name
+    print(f"no {picture}: a curve needs {FEWEST_EPOCHS} epochs, and this run has {len(epochs)}", flush=True)
+    return True
+
+
+def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
+    for i, (name, values) in enumerate(curves.items()):
+        axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
+    axes.set(xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))  # there is no epoch 2.5
+    known = [np.asarray(values, dtype=float)[np.isfinite(values)] for values in curves.values()]
+    if any(_falls_by_a_decade(values) for values in known) and all((values > 0).all() for values in known):
+        set_log_scale(axes, np.concatenate(known))
+
+
+def _falls_by_a_decade(values: np.ndarray) -> bool:
+    """Whether the smallest comes after the largest, and is no more than a tenth of it."""
+    return len(values) > 0 and bool(values.argmax() < values.argmin() and values.max() >= DECADE * values.min())
+
+
+def set_log_scale(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic y axis for positive values; where they span few decades, 2 and 5 of each have a number, too."""
+    axes.set_yscale("log")
+    if values.max() < 1000 * values.min():
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,16 +1,15 @@
 """Pictures made of small images: what a classifier sees, and what its weights look like."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_edu.plots.style import PAGE_WIDTH, image_cells, new_figure
+from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, image_cells, new_figure, set_title
 
 
-def weight_images(path: str | os.PathLike[str], weights: ArrayLike, class_names: Sequence[str], title: str) -> Path:
+def weight_images(path: Destination, weights: ArrayLike, class_names: Sequence[str], title: str) -> Figure:
     """Draw each column of a linear classifier's weights as the image it looks for.
 
     The score of class k is sum_d x[d] W[d,k] + b[k]: where W[:,k] is positive, a bright pixel speaks for the class;
@@ -18,7 +17,7 @@ def weight_images(path: str | os.PathLike[str], weights: ArrayLike, class_names:
 
     Parameters
     ----------
-    path : where the picture goes.
+    path : where the picture goes; None: it is not saved.
     weights : (784, K), one column per class, rows in the order of the flattened 28x28 image.
     class_names : K names, one over each image.
     title : one line above the images.
@@ -45,27 +44,27 @@ def weight_images(path: str | os.PathLike[str], weights: ArrayLike, class_names:
         for k in range(classes):
             image = cells[k].imshow(W[:, k].reshape(28, 28), cmap="RdBu", vmin=-limit, vmax=limit)
             cells[k].set_title(class_names[k], fontsize=9)
-        figure.suptitle(title)
+        set_title(figure, title)
         bar = figure.colorbar(image, ax=cells, shrink=0.85, aspect=25)
         bar.set_label("weight\n(score per unit of brightness)")
         bar.ax.set_title("for", fontsize=9)
         bar.ax.set_xlabel("against")
         bar.outline.set_visible(False)
-    return Path(path)
+    return figure
 
 
 def image_grid(
-    path: str | os.PathLike[str],
+    path: Destination,
     images: ArrayLike,
     captions: Sequence[str],
     title: str,
     columns: int = 5,
-) -> Path:
+) -> Figure:
     r"""Draw small images in rows, left to right, with a caption under each.
 
     Parameters
     ----------
-    path : where the picture goes.
+    path : where the picture goes; None: it is not saved.
     images : (N, H, W) grey or (N, H, W, 3) RGB; `uint8` in 0..255, or floating point in [0, 1].
     captions : N captions; `\n` starts a new line.
     title : one line above the grid.
@@ -94,8 +93,8 @@ def image_grid(
         for cell, image, caption in zip(cells[:count], pixels, captions, strict=True):
             cell.imshow(image, cmap="gray", vmin=0, vmax=brightest)
             cell.set_xlabel(caption, fontsize=8, labelpad=3)
-        figure.suptitle(title)
-    return Path(path)
+        set_title(figure, title)
+    return figure
 
 
 def _checked_images(images: ArrayLike) -> tuple[NDArray[np.generic], float]:

@@ -1,26 +1,25 @@
-"""What an image classifier got right and wrong, and the filters it looks through."""
+"""What an image classifier got right and wrong."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, image_cells, new_figure
+from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, image_cells, new_figure, set_title
 
 ROWS = ("sure\nand right", "unsure\nand right", "unsure\nand wrong", "sure\nand wrong")
 
 
 def prediction_rows(
-    path: str | os.PathLike[str],
+    path: Destination,
     images: ArrayLike,
     labels: ArrayLike,
     probabilities: ArrayLike,
     class_names: Sequence[str],
     title: str,
-    columns: int = 7,
-) -> Path:
+    columns: int = 6,
+) -> Figure:
     """Draw predictions in four rows: sure and right, unsure and right, unsure and wrong, sure and wrong.
 
     How sure the network is, is the probability of the class it says. The rows take the surest and the least sure of the
@@ -29,7 +28,7 @@ def prediction_rows(
 
     Parameters
     ----------
-    path : where the picture goes.
+    path : where the picture goes; None: it is not saved.
     images : (N, H, W, 3) or (N, H, W), uint8.
     labels : (N,), the true classes.
     probabilities : (N, K), rows that sum to 1.
@@ -56,12 +55,12 @@ def prediction_rows(
                 right = said[i] == y[i]
                 cell.set_xlabel(
                     f"{class_names[said[i]]} {sure[i]:.0%}" + ("" if right else f"\nis {class_names[y[i]]}"),
-                    fontsize=6,
+                    fontsize=6.5,
                     labelpad=2,
                     color=COLOURS[0] if right else COLOURS[1],
                 )
-        figure.suptitle(title)
-    return Path(path)
+        set_title(figure, title)
+    return figure
 
 
 def four_kinds(right: NDArray, sure: NDArray, count: int) -> list[NDArray]:
@@ -75,29 +74,3 @@ def four_kinds(right: NDArray, sure: NDArray, count: int) -> list[NDArray]:
         wrongs[:half_wrong],
         wrongs[::-1][: min(count, len(wrongs) - half_wrong)],
     ]
-
-
-def filter_images(path: str | os.PathLike[str], kernels: ArrayLike, title: str, columns: int = 12) -> Path:
-    """Draw the kernels of a first layer as the small colour images they look for.
-
-    Each is scaled by its own largest weight: middle grey is 0, brighter in a colour means "more of it".
-
-    Parameters
-    ----------
-    path : where the picture goes.
-    kernels : (KH, KW, 3, O)
-    title : one line above.
-    columns : kernels in a row.
-    """
-    K = np.asarray(kernels)
-    if K.ndim != 4 or K.shape[2] != 3 or K.size == 0 or not np.isfinite(K).all():
-        raise ValueError(f"filter_images: expected finite kernels of shape (KH, KW, 3, O), got {K.shape}")
-    count = K.shape[3]
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    with new_figure(path, PAGE_WIDTH, 0.4 + PAGE_WIDTH / columns * rows * K.shape[0] / K.shape[1]) as figure:
-        for o, cell in enumerate(image_cells(figure, rows, columns)[:count]):
-            largest = np.abs(K[..., o]).max() or 1.0
-            cell.imshow(0.5 + K[..., o] / (2 * largest), vmin=0, vmax=1)
-        figure.suptitle(title)
-    return Path(path)

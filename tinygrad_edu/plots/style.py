@@ -1,16 +1,19 @@
-"""The one style of all figures, and how a figure gets into a file.
+"""The one style of all figures, and how a figure gets into a file or a notebook.
 
 Curves differ in colour (the palette of Okabe and Ito, made for colour-blind readers) *and* in dash and marker, so that
 they can still be told apart in a black-and-white print.
 """
 
+import io
 import os
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -43,14 +46,41 @@ STYLE = {
 PAGE_WIDTH = 6.3  # inches: the text width of an A4 page with margins of 25 mm
 
 
+Destination = str | os.PathLike[str] | None  # where a picture goes; None: it is not saved
+
+
+class Picture(Figure):
+    """A figure in our style that shows itself in a notebook.
+
+    Matplotlib's own figures need pyplot for that, which brings global state and looks for a display.
+    """
+
+    def savefig(self, *args: Any, **options: Any) -> None:
+        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # ticks are made, and look it up, when it is drawn
+            super().savefig(*args, **options)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """What a notebook asks for: the picture as a PNG file, and how many pixels wide to show it.
+
+        96 pixels are an inch on the screen; the file has more, which keeps it sharp where the screen has more.
+        """
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue(), {"width": round(96 * self.get_figwidth())}
+
+
 @contextmanager
-def new_figure(path: str | os.PathLike[str], width: float, height: float) -> Iterator[Figure]:
-    """An empty figure of width x height inches in our style, saved to `path` when the block ends without an error."""
+def new_figure(path: Destination, width: float, height: float, by_hand: bool = False) -> Iterator[Picture]:
+    """An empty figure of width x height inches in our style, saved to `path` when the block ends without an error.
+
+    Matplotlib finds room for everything; `by_hand`, for drawings, puts things where they are told to be.
+    """
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Picture(figsize=(width, height), layout=None if by_hand else "constrained")
         FigureCanvasAgg(figure)
         yield figure
-        _save(figure, Path(path))
+        if path is not None:
+            _save(figure, Path(path))
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -85,3 +115,20 @@ def image_cells(figure: Figure, rows: int, columns: int) -> list[Axes]:
         for edge in cell.spines.values():
             edge.set_visible(False)
     return cells
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """One line over the whole figure, or more where one would not fit."""
+    by_hand = figure.get_layout_engine() is None
+    text = figure.suptitle(title, **({"y": 1 - 0.08 / figure.get_figheight()} if by_hand else {}))
+    columns = len(title)
+    while text.get_window_extent().width > figure.bbox.width and columns > 20:
+        columns -= 4
+        text.set_text("\n".join(textwrap.fill(line, columns) for line in title.split("\n")))
+
+
+def legend_below(figure: Figure, entries: Sequence[Artist]) -> None:
+    """A legend under the whole figure, where it hides no curve; in as many columns as fit."""
+    longest = max(len(str(entry.get_label())) for entry in entries)
+    columns = int(figure.get_figwidth() / (0.75 + 0.07 * longest))  # inches: for the line and for a letter
+    figure.legend(handles=entries, loc="outside lower center", ncols=max(1, min(columns, len(entries))))
