@@ -78,19 +78,6 @@ def test_a_model_with_parameters_and_functions_of_its_own():
     assert "Parameters: 14 (" in summary(Model(), (4,))
 
 
-def test_stages():
-    stages, skips = stages_of(network(), (4, 4, 3))
-    assert stages == [
-        ("input", (4, 4, 3)),
-        ("conv 3x3, 8\nbatch norm\ndropout 0.5", (4, 4, 8)),
-        ("max pool 2x2, stride 2", (2, 2, 8)),
-        ("conv 1x1, 8\nReLU", (2, 2, 8)),
-        ("flatten", (32,)),
-        ("dense 10", (10,)),
-    ]
-    assert skips == [(2, 3)]  # what the pooling puts out is added to what the second convolution puts out
-
-
 def test_stages_name_kernels_and_strides():
     model = nn.Sequential(
         nn.Conv2d(3, 8, (3, 5), stride=2),
@@ -120,3 +107,16 @@ def test_stages_of_residual_blocks():
         *("input", "conv 1x1, 4", "conv 1x1, 4", "ReLU", "conv 1x1, 4", "ReLU", "conv 1x1, 8, stride 2"),
     ]
     assert skips == [(2, 4), (1, 4), (5, 6)]
+
+
+def test_stages():
+    stages, skips = stages_of(network(), (4, 4, 3))
+    assert stages == [
+        ("input", (4, 4, 3)),
+        ("conv 3x3, 8\nbatch norm\ndropout 0.5", (4, 4, 8)),
+        ("max pool 2x2, stride 2", (2, 2, 8)),
+        ("conv 1x1, 8\nReLU", (2, 2, 8)),
+        ("flatten", (32,)),
+        ("dense 10", (10,)),
+    ]
+    assert skips == [(2, 3)]  # what the pooling puts out is added to what the second convolution puts out
