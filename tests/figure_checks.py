@@ -43,7 +43,7 @@ def lines(axes):
 
 
 def check_drawing(figure, standing_on_lines=()):
-    """`check_texts`, and: no line runs through a text or leaves the page; a text is inside a box or outside."""
+    """`check_texts`, and: no line runs through a text or off the page; texts and lines are inside a box or outside."""
     texts, paths, page = check_texts(figure), lines(figure.axes[0]), figure.bbox
     for text, box in texts:
         letters = box.shrunk(0.8, 0.6)  # they do not fill their box
@@ -62,4 +62,7 @@ def check_drawing(figure, standing_on_lines=()):
         for text, b in texts:
             inside = box.x0 <= b.x0 and b.x1 <= box.x1 and box.y0 <= b.y0 and b.y1 <= box.y1
             assert inside or not overlap(b, box), f"{text!r} runs over the edge of a box"
+        for path in paths:  # ends at the edge, or is a line inside the box
+            within = [box.x0 + 2 < x < box.x1 - 2 and box.y0 + 2 < y < box.y1 - 2 for x, y in path.vertices]
+            assert all(within) or not any(within), "a line runs into a box"
     return texts
