@@ -209,7 +209,7 @@ def test_returning_an_input_or_the_result():
     caught("own memory", result, X)
 
 
-def test_one_new_array_for_two_inputs_would_be_added_into_twice():
+def test_one_new_array_for_two_inputs_breaks_a_rule():
     def add(a, b):
         def backward(G):
             D = G * 1.0

@@ -154,5 +154,4 @@ def measured_rounding(at: Evaluation, rng: np.random.Generator) -> np.ndarray:
 
 def _nudge(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random p: not a power of two, after which a sum of many terms would be rounded as it was before."""
-    p = np.maximum(NUDGE, 2 * EPS * np.abs(x)) * rng.normal(size=x.shape)
-    return (x + p) - x  # what is left of p: x + p and x - p are equally far from x, to the last bit
+    return np.maximum(NUDGE, 2 * EPS * np.abs(x)) * rng.normal(size=x.shape)
