@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_edu.backend import array_module
-from tinygrad_edu.ops.conv import bias_gradient, correlate, input_gradient, kernel_gradient
+from tinygrad_edu.ops.conv import bias_gradient, input_gradient
+from tinygrad_edu.ops.im2col import columns_of
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_sides, find_windows, pair, spread
 from tinygrad_edu.runtime.parallel import in_parts, smallest_part
@@ -30,7 +31,8 @@ def conv_transpose2d(
     Y[n, h*sh + kh*dh - top, w*sw + kw*dw - left, o]  +=  X[n,h,w,c] K[kh,kw,o,c].
 
     `conv2d` without its bias is linear in its image, z = A y for images as long vectors; this is y = A^T x + b. Derived
-    and written plainly in `textbook/convolution.py`; here, the products are those of `conv2d` with the roles exchanged.
+    and written plainly in `textbook/convolution.py`. What is different here: the forward is `conv2d`'s dL/dX, with its
+    ways around col2im; and Q = im2col(G) is made for a few images at a time, for both products.
 
     (Dumoulin and Visin 2016. It is also called a deconvolution, but it is no inverse: only the shapes come back.)
 
@@ -59,7 +61,7 @@ def conv_transpose2d(
     x, kernel, bias = inputs[0], inputs[1], inputs[2] if len(inputs) == 3 else None
     windows = windows_back(x, kernel, bias, stride, padding, dilation, output_size)
     X, K, b = x.data, kernel.data, None if bias is None else bias.data
-    xp, N, smallest = array_module(X), len(X), smallest_part(windows.numbers * X.shape[3])
+    xp, N, C, smallest = array_module(X), len(X), X.shape[3], smallest_part(windows.numbers * X.shape[3])
     Y = xp.empty(windows.shape, X.dtype)
 
     def forward_part(start, stop):
@@ -71,12 +73,16 @@ def conv_transpose2d(
         dX = xp.empty(X.shape, X.dtype) if x.requires_grad else None
 
         def backward_part(start, stop):
-            g = G[start:stop]
-            if dX is not None:
-                correlate(g, K, windows, dX[start:stop])
-            dK = kernel_gradient(X[start:stop], g, K, windows) if kernel.requires_grad else None
+            g, rows = G[start:stop], X[start:stop]
+            dK = xp.zeros((K.size // C, C), X.dtype) if kernel.requires_grad else None
+            for chunk in windows.chunks(len(g)):
+                Q = columns_of(g[chunk], windows)
+                if dX is not None:
+                    xp.matmul(Q, K.reshape(-1, C), out=dX[start:stop][chunk].reshape(-1, C))
+                if dK is not None:
+                    dK += Q.T @ rows[chunk].reshape(-1, C)
             db = bias_gradient(g) if bias is not None and bias.requires_grad else None
-            return dK, db
+            return None if dK is None else dK.reshape(K.shape), db
 
         results = zip(*in_parts(backward_part, N, smallest, like=X))  # of all parts, first dL/dK, then dL/db
         dK, db = (None if parts[0] is None else sum(parts) for parts in results)
