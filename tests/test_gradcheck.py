@@ -250,7 +250,7 @@ def test_the_wrong_number_of_gradients():
 def test_broken_rules_in_an_operation_with_several_results():
     def two(*gradients):
         def f(x, y):
-            backward = lambda Gs: [g(Gs[0] if Gs[0] is not None else 0 * x.data) for g in gradients]  # noqa: E731
+            backward = lambda Gs: tuple(g(Gs[0] if Gs[0] is not None else 0 * x.data) for g in gradients)  # noqa: E731
             return record_many([x.data + y.data, x.data * 0.0], (x, y), backward)
 
         return f

@@ -77,9 +77,9 @@ def doubled_where(condition, function):
     def broken(*inputs):
         y = function(*inputs)
         right = y._backward
-        y._backward = lambda G, xs=y._inputs: [
+        y._backward = lambda G, xs=y._inputs: tuple(
             g if g is None or not condition(G, x) else 2 * g for g, x in zip(right(G), xs)
-        ]
+        )
         return y
 
     return broken

@@ -1,9 +1,11 @@
 """Every operation takes arrays and numbers where it expects tensors, and refuses what is neither by name."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, ops
+from tinygrad_edu import Tensor, ops, textbook
 
 RNG = np.random.default_rng(0)
 
@@ -121,3 +123,61 @@ def test_what_is_neither_is_refused_by_name(name, wrong):
         for others in (operands, [Tensor(x) for x in operands]):
             with pytest.raises(TypeError, match=rf"^{name}: "):
                 call(name, [wrong if j == i else x for j, x in enumerate(others)], options)
+
+
+SETTINGS = {  # an operation with a setting that NumPy made, which must not turn float32 into float64
+    "leaky_relu": lambda x: ops.leaky_relu(x, np.float64(0.1)),
+    "elu": lambda x: ops.elu(x, np.float64(0.5)),
+    "clip": lambda x: ops.clip(x, np.float64(0.2), np.float64(0.7)),
+    "pad": lambda x: ops.pad(x, 1, np.float64(2)),
+    "pow": lambda x: x ** np.float64(2),
+    "var": lambda x: ops.var(x, 0, ddof=np.int64(1)),
+    "dropout": lambda x: ops.dropout(x, np.float64(0.5), np.random.default_rng(0)),
+    "layer_norm": lambda x: ops.layer_norm(x, x.data[0], x.data[0], eps=np.float64(1e-3)),
+    "rms_norm": lambda x: ops.rms_norm(x, x.data[0], eps=np.float64(1e-3)),
+    "batch_norm": lambda x: ops.batch_norm(x, x.data[0], x.data[0], eps=np.float64(1e-3), momentum=np.float64(0.9)),
+    "cross-entropy": lambda x: ops.softmax_cross_entropy(x, [0, 1, 1], label_smoothing=np.float64(0.1)),
+    "weighted": lambda x: ops.softmax_cross_entropy(x, [0, 1, 1], weight=[1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("storey", [contextlib.nullcontext, textbook.instead])
+def test_a_setting_that_numpy_made_leaves_float32_alone(name, storey):
+    x = Tensor(np.random.default_rng(0).random((3, 2), dtype=np.float32), requires_grad=True)
+    with storey():
+        y = SETTINGS[name](x)
+        y.sum().backward()
+    assert y.dtype == np.float32
+    assert x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("axis", [(1, 0), None])
+@pytest.mark.parametrize("op", ["concatenate", "stack", "split", "swapaxes", "flatten"])
+def test_one_axis_is_one_whole_number(op, axis):
+    x = Tensor(np.ones((2, 3)))
+    calls = {
+        "concatenate": lambda: ops.concatenate([x, x], axis),
+        "stack": lambda: ops.stack([x, x], axis),
+        "split": lambda: ops.split(x, 1, axis),
+        "swapaxes": lambda: ops.swapaxes(x, axis, 0),
+        "flatten": lambda: ops.flatten(x, axis),
+    }
+    with pytest.raises(TypeError, match=rf"{op}: expected axis as one whole number, got "):
+        calls[op]()
+
+
+@pytest.mark.parametrize("name", ["cumsum", "argmax", "argmin"])
+@pytest.mark.parametrize("axis", [(1, 0), (), "0"])
+def test_a_running_sum_and_a_place_go_along_one_axis(name, axis):
+    with pytest.raises(TypeError, match=f"{name}: expected axis as one whole number"):
+        getattr(Tensor(np.ones((2, 3))), name)(axis)
+
+
+def test_a_limit_that_would_lose_its_gradient_is_refused():
+    x, limit = Tensor([1.0, 2.0], requires_grad=True), Tensor([1.5, 1.5], requires_grad=True)
+    with pytest.raises(TypeError, match="clip: an array has no history"):
+        ops.clip(x, limit, None)
+    assert ops.clip(x, limit.detach(), None).data.tolist() == [1.5, 2.0]
+    exact = ops.clip(Tensor(np.zeros(1)), 0.1, None).data  # a limit keeps float64's digits
+    assert exact[0] == 0.1

@@ -18,7 +18,7 @@ import itertools
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 
-Backward = Callable[[Array], Sequence[Array | None]]  # dL/d(output) -> dL/d(input) for each input
+Backward = Callable[[Array], tuple[Array | None, ...]]  # dL/d(output) -> dL/d(input) for each input
 
 
 class Tensor:
@@ -131,8 +131,8 @@ class Tensor:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
             returned = tensor._backward(G)  # type: ignore[misc]  # it was computed: it has one
-            if len(returned) != len(tensor._inputs):
-                raise _wrong_count(tensor, len(returned))
+            if type(returned) is not tuple or len(returned) != len(tensor._inputs):
+                raise _wrong_result(tensor, returned)
             for x, g in zip(tensor._inputs, returned):
                 if g is None or not x.requires_grad:
                     continue
@@ -146,14 +146,16 @@ class Tensor:
                 tensor._backward, tensor._inputs = _released, ()
         # The leaves are left. They get their gradients at the very end, so that an error leaves no half of them behind.
         for leaf, G in gradients.items():
-            if G.shape != leaf.data.shape:
-                raise RuntimeError(f"a backward returned dL/dx of shape {G.shape} for an x of shape {leaf.shape}")
+            X = leaf.data
+            if (type(G) is not type(X) and not isinstance(G, np.generic)) or G.shape != X.shape or G.dtype != X.dtype:
+                raise RuntimeError(f"expected dL/dx of shape {X.shape} and {X.dtype}; a backward returned {G!r:.80}")
         held = {id(given)}
         for leaf, G in gradients.items():
             # A copy of what somebody else may hold: a view of another array, or the one that another leaf has, too.
             own = G.copy() if G.base is not None or id(G) in held else G
             held.add(id(G))
-            leaf._grad = as_array(own if leaf._grad is None else leaf._grad + G)  # never `grad += G`: see `_add`
+            own = own if leaf._grad is None else leaf._grad + G  # never `grad += G`: see `_add`
+            leaf._grad = own if type(own) is _ndarray else as_array(own)
 
     def _initial_gradient(self, gradient: Tensor | Array | None) -> Array:
         if not self.requires_grad:
@@ -195,9 +197,10 @@ def _add(x: Tensor, sum_so_far: Array, g: Array, sums: set[int]) -> Array:
     return sum_so_far
 
 
-def _wrong_count(tensor: Tensor, count: int) -> RuntimeError:
+def _wrong_result(tensor: Tensor, returned: Any) -> RuntimeError:
     expected = f"a tuple of {len(tensor._inputs)} gradients, one for each of its inputs"
-    return RuntimeError(f"the backward of {tensor.op!r} must return {expected}; got {count}")
+    got = len(returned) if isinstance(returned, tuple) else f"{returned!r:.80}"
+    return RuntimeError(f"the backward of {tensor.op!r} must return {expected}; got {got}")
 
 
 def as_array(data: Any) -> Array:
@@ -274,7 +277,7 @@ class _Mode(threading.local):
     paused = 0  # how many no_grad() surround us; every thread has its own
 
 
-def _released(G: Array) -> Sequence[Array | None]:
+def _released(G: Array) -> tuple[Array | None, ...]:
     """Takes the place of the backward function of a step that was walked."""
     raise RuntimeError(
         "backward() through a graph that was already released: an earlier backward() walked it and freed its arrays. "
@@ -282,6 +285,5 @@ def _released(G: Array) -> Sequence[Array | None]:
     )
 
 
-_mode = _Mode()
 _next_serial = itertools.count(0, -1).__next__  # downwards: a heap gives its smallest, and we want the youngest
-_new_tensor, _ndarray = object.__new__, np.ndarray  # names that need no look-up in a module
+_mode, _new_tensor, _ndarray = _Mode(), object.__new__, np.ndarray  # names that need no look-up in a module

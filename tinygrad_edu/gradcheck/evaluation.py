@@ -66,7 +66,7 @@ class Evaluation:
         for leaf in self.leaves:
             leaf.grad = None
         # Views of V: an array of its own would be taken for a new one, and added into.
-        loss = record(np.zeros(()), self.outputs, lambda _: [v if v is None else v[...] for v in V])
+        loss = record(np.zeros(()), self.outputs, lambda _: tuple(v if v is None else v[...] for v in V))
         if loss.requires_grad:
             loss.backward(retain_graph=True)
         return [np.zeros(leaf.shape) if leaf.grad is None else leaf.grad for leaf in self.leaves]

@@ -99,7 +99,7 @@ def _guarded(step: Tensor, backward: Backward) -> Backward:
         returned = backward(G)
         if not np.array_equal(G, before, equal_nan=True):
             raise GradientError(f"rule 'untouched': {op}: its backward wrote into the gradient it was given")
-        if not isinstance(returned, tuple | list):
+        if not isinstance(returned, tuple):
             raise GradientError(f"rule 'count': {op}: its backward must return a tuple, it returned {returned!r:.80}")
         if len(returned) != len(inputs):
             raise GradientError(f"rule 'count': {op} has {len(inputs)} inputs, {len(returned)} gradients")

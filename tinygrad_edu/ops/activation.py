@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.error_function import erf_of
-from tinygrad_edu.ops.support import Operand, as_tensor, floating, normalize_axes
+from tinygrad_edu.ops.support import Operand, as_tensor, floating, normalize_axes, number
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -57,7 +57,7 @@ def relu(a: Operand) -> Tensor:
 
 def leaky_relu(a: Operand, slope: float = 0.01) -> Tensor:
     """Y = A where A > 0, else slope * A.   dL/dA = G where A > 0, else slope * G (Maas, Hannun and Ng 2013)."""
-    a = floating("leaky_relu", a)
+    a, slope = floating("leaky_relu", a), number("leaky_relu", "slope", slope)
     A = a.data
     S = slope + (1 - slope) * (A > 0).astype(A.dtype)  # the slope at every element: 1 or `slope`
 
@@ -72,7 +72,7 @@ def elu(a: Operand, alpha: float = 1.0) -> Tensor:
 
     dY/dA = 1 where A > 0, else alpha e^A = Y + alpha. For alpha = 1 the two slopes meet at A = 0.
     """
-    a = floating("elu", a)
+    a, alpha = floating("elu", a), number("elu", "alpha", alpha)
     A, xp = a.data, array_module(a.data)
     positive = A > 0
     below = alpha * xp.expm1(xp.minimum(A, 0))  # e^A - 1, exact for small A; 0 where A > 0

@@ -281,6 +281,7 @@ def clip(a: Operand, low: float | Array | None, high: float | Array | None) -> T
     xp = array_module(A)
     inside = xp.ones(A.shape, dtype=bool)
     Y = A
+    low, high = (array_of("clip", limit) if isinstance(limit, Tensor) else limit for limit in (low, high))
     if low is not None:
         low = constant("clip", low, a).data
         Y, inside = xp.maximum(Y, low), inside & (A >= low)

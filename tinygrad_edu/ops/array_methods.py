@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import Array, device_of, to_numpy
-from tinygrad_edu.ops.support import as_tensor, check_broadcast, normalize_axes
+from tinygrad_edu.ops.support import as_tensor, check_broadcast, one_axis
 from tinygrad_edu.tensor import Tensor, as_array
 
 # --- shape and size ------------------------------------------------------------------------------------------------
@@ -128,8 +128,8 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Array:
 
 
 def _place(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Array:
-    lengths = [x.shape[i] for i in normalize_axes(name, axis, x.data.ndim)]
-    if 0 in lengths:
+    compared = x.shape if axis is None else (x.shape[one_axis(name, axis, x.data.ndim)],)
+    if 0 in compared:
         raise ValueError(f"{name}: no elements to compare, shape {x.shape} along axis {axis}")
     return getattr(x.data, name)(axis=axis, keepdims=keepdims)
 

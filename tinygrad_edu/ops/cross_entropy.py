@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
-from tinygrad_edu.ops.support import Operand, array_of, constant, floating, operands
+from tinygrad_edu.ops.support import Operand, array_of, constant, floating, number, operands
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -116,6 +116,7 @@ def truth_in_rows(
     y = _labels_beside(op, logits, labels)
     xp, K, shape = array_module(y), logits.shape[-1], logits.shape[:-1]
     w = _checked_weight(op, weight, logits)  # (K,)
+    smoothing = number(op, "label_smoothing", smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing is a share, 0 <= label_smoothing <= 1; got {smoothing!r}")
     counted: Any = 1

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
-from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
+from tinygrad_edu.ops.support import Operand, as_tensor, number, same_kind
 from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
@@ -56,6 +56,7 @@ def batch_norm(
         Keras' values by default.
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
+    eps = number("batch_norm", "eps", eps)
     X = x.data.reshape(-1, x.shape[-1])  # (n, C)
     running = running_pair(x, running_mean, running_var, training)
     xp, n = array_module(X), len(X)
@@ -98,6 +99,7 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
     """
     x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
+    eps = number("layer_norm", "eps", eps)
     X = x.data
     deviation = X - X.mean(axis=-1, keepdims=True)
     inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
@@ -130,6 +132,7 @@ def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
                                                                            dL/dgamma = sum G x^, over all items.
     """
     x, gamma = checked("rms_norm", x, gamma=gamma)
+    eps = number("rms_norm", "eps", eps)
     X = x.data
     inverse = 1 / array_module(X).sqrt((X * X).mean(axis=-1, keepdims=True) + eps)  # 1 / r
     x_hat = X * inverse

@@ -7,9 +7,10 @@ of the group: G is spread over the reduced axes, then multiplied by what each el
 from __future__ import annotations
 
 import math
+import operator
 
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes
+from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes, one_axis
 from tinygrad_edu.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
@@ -49,7 +50,7 @@ def var(a: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
     a = as_tensor("var", a)
     A = a.data
     axes = normalize_axes("var", axis, A.ndim)
-    n = _group_size("var", A, axes)
+    n, ddof = _group_size("var", A, axes), operator.index(ddof)
     if n <= ddof:
         raise ValueError(f"var: needs more than ddof={ddof} elements in a group, there are {n}")
     deviation = A - A.mean(axis=axes, keepdims=True)
@@ -104,7 +105,7 @@ def cumsum(a: Operand, axis: int | None = None) -> Tensor:
     """
     a = as_tensor("cumsum", a)
     A = a.data
-    along = 0 if axis is None else normalize_axes("cumsum", axis, A.ndim)[0]
+    along = 0 if axis is None else one_axis("cumsum", axis, A.ndim)
     X = A.reshape(-1) if axis is None else A
     backwards = (slice(None),) * along + (slice(None, None, -1),)
 

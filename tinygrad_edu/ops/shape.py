@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, is_array, scatter_add, to_device
-from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes, record_many, same_kind, unbroadcast
+from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes, one_axis, record_many, same_kind, unbroadcast
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -44,7 +44,7 @@ def flatten(a: Operand, start_axis: int = 0) -> Tensor:
     """All axes from `start_axis` on as one, in row-major order; 1 keeps the batch axis.   dL/dA = G in A's shape."""
     a = as_tensor("flatten", a)
     A = a.data
-    start = normalize_axes("flatten", start_axis, A.ndim)[0] if A.ndim else 0
+    start = one_axis("flatten", start_axis, A.ndim) if A.ndim else 0
 
     def backward(G):
         return (G.reshape(A.shape),)
@@ -81,8 +81,7 @@ def swapaxes(a: Operand, first: int, second: int) -> Tensor:
     """Exchange two axes; exchanging them again is the inverse:   dL/dA = swapaxes(G, first, second)."""
     a = as_tensor("swapaxes", a)
     A = a.data
-    normalize_axes("swapaxes", first, A.ndim)
-    normalize_axes("swapaxes", second, A.ndim)
+    first, second = one_axis("swapaxes", first, A.ndim), one_axis("swapaxes", second, A.ndim)
 
     def backward(G):
         return (G.swapaxes(first, second),)
@@ -137,14 +136,14 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis.   Each one's gradient is the piece of G that lies where it went."""
     tensors = _several("concatenate", tensors)
     arrays = [t.data for t in tensors]
-    axis = normalize_axes("concatenate", axis, arrays[0].ndim)[0]
+    axis = one_axis("concatenate", axis, arrays[0].ndim)
     if any(A.ndim != arrays[0].ndim or _without(A.shape, axis) != _without(arrays[0].shape, axis) for A in arrays):
         shapes = ", ".join(str(A.shape) for A in arrays)
         raise ValueError(f"concatenate: shapes must agree except along axis {axis}; got {shapes}")
     ends = np.cumsum([A.shape[axis] for A in arrays]).tolist()
 
     def backward(G):
-        return _pieces(G, ends[:-1], axis)
+        return tuple(_pieces(G, ends[:-1], axis))
 
     return record(array_module(arrays[0]).concatenate(arrays, axis=axis), tensors, backward)
 
@@ -155,11 +154,11 @@ def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     arrays = [t.data for t in tensors]
     if any(A.shape != arrays[0].shape for A in arrays):
         raise ValueError(f"stack: all shapes must be equal; got {', '.join(str(A.shape) for A in arrays)}")
-    axis = normalize_axes("stack", axis, arrays[0].ndim + 1)[0]
+    axis = one_axis("stack", axis, arrays[0].ndim + 1)
 
     def backward(G):
         before = (slice(None),) * axis
-        return [G[(*before, i)] for i in range(len(arrays))]
+        return tuple(G[(*before, i)] for i in range(len(arrays)))
 
     return record(array_module(arrays[0]).stack(arrays, axis=axis), tensors, backward)
 
@@ -171,7 +170,7 @@ def split(a: Operand, sections: int | Sequence[int], axis: int = 0) -> tuple[Ten
     """
     a = as_tensor("split", a)
     A = a.data
-    axis = normalize_axes("split", axis, A.ndim)[0]
+    axis = one_axis("split", axis, A.ndim)
     if isinstance(sections, int | np.integer):
         if sections < 1 or A.shape[axis] % sections:
             raise ValueError(f"split: axis {axis} of shape {A.shape} cannot be cut into {sections} equal pieces")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,20 @@ def normalize_axes(op: str, axis: int | Sequence[int] | None, ndim: int) -> tupl
     if len(set(normalized)) != len(normalized):
         raise ValueError(f"{op}: axis {axis} names one axis twice")
     return tuple(normalized)
+
+
+def one_axis(op: str, axis: int, ndim: int) -> int:
+    """`axis` as a number 0..ndim-1; TypeError for a tuple or None, of which one axis would be picked in silence."""
+    if not hasattr(axis, "__index__"):
+        raise TypeError(f"{op}: expected axis as one whole number, got {axis!r:.80}")
+    return normalize_axes(op, axis, ndim)[0]
+
+
+def number(op: str, name: str, value: float) -> float:
+    """A setting as a Python float, which leaves a tensor's dtype alone: float32 times np.float64(2) is float64."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{op}: expected {name} as a number, got {value!r:.80}")
+    return float(value)
 
 
 def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: Callable) -> tuple[Tensor, ...]:

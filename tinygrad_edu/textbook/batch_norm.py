@@ -65,7 +65,7 @@ def batch_norm(
         move_running(running, (m, v), momentum)
     else:
         m, v = running
-    s = xp.sqrt(v + eps)  # (3)
+    s = xp.sqrt(v + float(eps))  # (3)
     x_hat = (X - m) / s  # (4)
     Y = gamma_ * x_hat + beta_  # (5)
 

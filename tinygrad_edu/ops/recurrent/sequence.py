@@ -63,9 +63,9 @@ def run_sequence(
     -------
     The outputs (N, T, H), and for each state its last value (N, H).
     """
-    x, W, U, b, *given = same_kind(op, *tensors, *[state for state in states.values() if state is not None])
-    remaining = iter(given)
-    states = {name: None if state is None else next(remaining) for name, state in states.items()}
+    x, W, U, b = same_kind(op, *tensors)
+    states = {name: None if state is None else same_kind(op, x, state)[1] for name, state in states.items()}
+    given = [state for state in states.values() if state is not None]
     N, T, D, H = check(op, gates, x, W, U, b, states)
     input_mask, recurrent_mask = masks.values()
     if input_mask is not None or recurrent_mask is not None:
