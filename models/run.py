@@ -16,7 +16,7 @@ from models.common import print_table, settings
 from tinygrad_edu import manual_seed, resolve_device
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
-from tinygrad_edu.runtime.parallel import hold_blas, thread_count
+from tinygrad_edu.runtime.blas import hold_blas, thread_count
 from tinygrad_edu.training import (
     CheckpointError,
     Figures,

@@ -234,7 +234,7 @@ def test_chunks_and_threads_change_no_bit(monkeypatch, image, stride, groups, op
 
     monkeypatch.setattr(parallel, "SMALLEST_PRODUCT", 5_000)
     monkeypatch.setattr(windows, "CHUNK", 20_000)
-    parallel._workers()
+    parallel._settle_in()
     results = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(parallel, "_workers", lambda threads=threads: threads)

@@ -17,7 +17,7 @@ CPU = np.zeros(1)
 
 @pytest.fixture(params=[1, 2, 3, 8])
 def workers(request, monkeypatch):
-    parallel._workers()  # tells BLAS; the number below is for the parts alone
+    parallel._settle_in()  # as the first operation that is cut does
     monkeypatch.setattr(parallel, "_workers", lambda: request.param)
     parallel._threads.cache_clear()
     yield request.param
@@ -64,6 +64,7 @@ import hashlib
 import numpy as np
 from tinygrad_edu import Tensor, manual_seed, nn, ops, optim
 from tinygrad_edu.runtime import parallel
+from tinygrad_edu.runtime.blas import hold_blas
 
 rng = np.random.default_rng(0)
 digest = hashlib.sha256()
@@ -100,7 +101,7 @@ for _ in range(2):
 note(*model.state_dict().values(), *lstm.state_dict().values())
 """
 LARGE_PRODUCT = "note(parallel.product(numbers(301, 503), numbers(503, 701)))\n"
-HOLD = "parallel.hold_blas()\n"
+HOLD = "hold_blas()\n"
 
 
 def run(code, threads):

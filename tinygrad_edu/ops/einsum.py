@@ -7,6 +7,7 @@ from collections import Counter
 
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.support import Operand, same_kind
+from tinygrad_edu.runtime.blas import alone
 from tinygrad_edu.tensor import Tensor, record
 
 SUBSCRIPTS = re.compile(
@@ -41,7 +42,8 @@ def einsum(subscripts: str, a: Operand, b: Operand) -> Tensor:
     xp = array_module(A)
 
     def product(letters_1, X1, letters_2, X2, letters_out):
-        return xp.einsum(f"{letters_1},{letters_2}->{letters_out}", X1, X2, optimize=True)  # lets BLAS multiply
+        product = f"{letters_1},{letters_2}->{letters_out}"
+        return alone(lambda: xp.einsum(product, X1, X2, optimize=True))  # "optimize" lets BLAS multiply
 
     def gradient(G, other_letters, other, letters, shape):
         shared = "".join(letter for letter in letters if letter in letters_y or letter in other_letters)

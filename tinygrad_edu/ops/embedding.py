@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, scatter_add
 from tinygrad_edu.ops.support import Operand, array_of, as_tensor
+from tinygrad_edu.runtime.parallel import product
 from tinygrad_edu.tensor import Tensor, record
 
 # Up to about this many rows the product, whose time grows with them, is faster than adding one by one.
@@ -36,7 +37,7 @@ def embedding(table: Operand, ids: Operand) -> Tensor:
         G, flat = G.reshape(ids.size, D, order=order), ids.reshape(-1, order=order)
         if K <= SMALL_TABLE:
             B = xp.arange(K)[:, None] == flat  # (K, N)
-            return (B.astype(E.dtype) @ G,)
+            return (product(B.astype(E.dtype), G),)
         dE = xp.zeros_like(E)
         scatter_add(dE, flat, G)
         return (dE,)

@@ -28,11 +28,11 @@ def matmul(a: Operand, b: Operand) -> Tensor:
         G = G.reshape(*G.shape, 1) if B.ndim == 1 else G
         G = G.reshape(*G.shape[:-1], 1, G.shape[-1]) if A.ndim == 1 else G
         return (
-            unbroadcast(G @ columns.swapaxes(-1, -2), rows.shape).reshape(A.shape) if a.requires_grad else None,
-            unbroadcast(rows.swapaxes(-1, -2) @ G, columns.shape).reshape(B.shape) if b.requires_grad else None,
+            unbroadcast(product(G, columns.swapaxes(-1, -2)), rows.shape).reshape(A.shape) if a.requires_grad else None,
+            unbroadcast(product(rows.swapaxes(-1, -2), G), columns.shape).reshape(B.shape) if b.requires_grad else None,
         )
 
-    return record(A @ B, (a, b), backward)
+    return record(product(A, B), (a, b), backward)
 
 
 def linear(x: Operand, W: Operand, b: Operand | None = None) -> Tensor:

@@ -1,4 +1,4 @@
 """What only makes things faster, and may be skipped: threads for one operation, and memory that is kept.
 
-Both change something for the whole process; `parallel` and `memory` say what, and what it gains.
+Both change something in the process: `process.py` says what, and has the switch.
 """

@@ -2,20 +2,17 @@
 
 NumPy lets go of Python's lock while it computes, so threads really run at once. A matrix product has threads of its
 own, inside the BLAS library; but copying windows, pooling or normalising has none, and that is half the work of a
-convolutional network. So it is the parts that run in parallel, each with a BLAS of one thread. BLAS is told so when the
-first operation is worth cutting, and it stays so for the rest of the process: after a product of its own, a thread of
-OpenBLAS looks out for the next one for some milliseconds, and takes half a core from ours meanwhile. (On two cores a
-step of mini-AlexNet takes 136 to 225 ms with BLAS' threads beside ours, 90 ms without.)
+convolutional network. So it is the parts that run in parallel, each with a BLAS of one thread, see `blas.py`.
 
 How a batch is cut depends on its size and on nothing else: not on the number of cores, nor on whether threads are used.
 Sums over parts are taken in the order of the parts. So what is cut comes out the same, to the last bit, in all cases.
 What is too small to be cut may not: with two threads, BLAS rounds some products otherwise than with one (one in eleven
-of random shapes, from 600,000 multiplications on). Such a product can change its last bit when the first large one has
-told BLAS, or from a computer with one core to one with two. `hold_blas` tells BLAS at once. After it, everything is the
-same to the last bit, whatever the number of cores and wherever a training was stopped and resumed; from one kind of
-processor to another it is not, since BLAS has code for each. It is a function to be called, and not what always
-happens, because BLAS' two threads are worth having between 2 and 40 million multiplications, where nothing is cut yet:
-a product of 8 million takes 0.10 ms with them and 0.17 ms without.
+of random shapes, from 600,000 multiplications on). Such a product can change its last bit once a first operation was
+cut, since BLAS has one thread beside ours, or from a computer with one core to one with two. `hold_blas` gives BLAS one
+thread at once. After it, everything is the same to the last bit, whatever the number of cores and wherever a training
+was stopped and resumed; from one kind of processor to another it is not, since BLAS has code for each. It is a function
+to be called, and not what always happens, because BLAS' two threads are worth having between 2 and 40 million
+multiplications, where nothing is cut yet: a product of 8 million takes 0.12 ms with them and 0.19 ms without.
 """
 
 from __future__ import annotations
@@ -29,6 +26,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.runtime.blas import alone, share_cores, thread_count
+from tinygrad_edu.runtime.memory import keep_freed_memory
+from tinygrad_edu.runtime.process import may_tune
 
 Result = TypeVar("Result")
 
@@ -53,14 +53,19 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     """
     smallest = max(1, smallest)
     if n < 2 * smallest or array_module(like) is not np:
-        return [work(0, n)]
+        return [alone(work, 0, n)]
     count = min(MOST_PARTS, n // smallest)
     bounds = [n * i // count for i in range(count + 1)]
     parts = list(itertools.pairwise(bounds))
     workers = _workers()
     if workers == 1:
-        return [work(*part) for part in parts]
-    # This thread is one of the workers; each takes every `workers`-th part.
+        return [alone(work, *part) for part in parts]
+    return alone(_side_by_side, work, parts, workers)
+
+
+def _side_by_side(work: Callable[[int, int], Result], parts: list[tuple[int, int]], workers: int) -> list[Result]:
+    """`work` on all parts. This thread is one of the workers; each takes every `workers`-th part."""
+    count = len(parts)
     futures = [
         _threads().submit(lambda mine: [work(*part) for part in mine], parts[i::workers])
         for i in range(1, min(workers, count))
@@ -75,14 +80,16 @@ def smallest_part(multiplications: int) -> int:
 
 
 def product(A: Array, B: Array) -> Array:
-    """The matrix product A B, (N, D) and (D, M); where it is large, in parts of A's rows or B's columns.
+    """The matrix product A B; of two large matrices (N, D) and (D, M), in parts of A's rows or B's columns.
 
     Of the two, whichever are more: BLAS copies the matrix that stays whole into an order of its own for every part.
     (Two cores, D = M = 1024: for N = 128 rows, 3.4 ms by rows and 2.9 ms by columns.)
     """
+    if A.ndim != 2 or B.ndim != 2:
+        return alone(array_module(A).matmul, A, B)
     (N, D), M = A.shape, B.shape[1]
     if N * D * M < 2 * SMALLEST_PRODUCT or array_module(A) is not np:
-        return A.dot(B)
+        return alone(A.dot, B)
     Y = np.empty((N, M), A.dtype)
 
     def rows(start: int, stop: int) -> None:
@@ -96,41 +103,24 @@ def product(A: Array, B: Array) -> Array:
     return Y
 
 
-def thread_count() -> int:
-    """How many threads arithmetic uses: as many as BLAS found for itself when the process began."""
-    return _blas()[1]
-
-
-def hold_blas() -> None:
-    """Hold BLAS to one thread from now on, so that results are the same to the last bit: for a program's first line."""
-    _workers()
-
-
-@functools.cache
 def _workers() -> int:
-    """Hold BLAS to one thread from now on, and return how many it had: so many are free for the parts."""
-    libraries, threads = _blas()
-    for library in libraries:
-        library.set_num_threads(1)
-    return threads
+    """How many threads share the parts: all that BLAS found for itself, or one where the process is left as it is."""
+    if not may_tune():
+        return 1
+    _settle_in()
+    return thread_count()
 
 
 @functools.cache
-def _blas() -> tuple[list[Any], int]:
-    """The BLAS libraries that can be told how many threads to use, and how many they used at first.
-
-    Their number is that of the cores, or what the environment says (OPENBLAS_NUM_THREADS and the like): who limits BLAS
-    means us too. Where no such library is found (Apple's Accelerate), BLAS keeps its threads and we use one.
-    """
-    import threadpoolctl  # here and not above: with the executor below, a tenth of what importing NumPy takes
-
-    libraries = [lib for lib in threadpoolctl.ThreadpoolController().lib_controllers if lib.user_api == "blas"]
-    return libraries, max((lib.num_threads for lib in libraries), default=1)
+def _settle_in() -> None:
+    """What the first operation that is cut changes in the process, see `process.py`."""
+    share_cores()
+    keep_freed_memory()
 
 
 @functools.cache
 def _threads() -> Any:
-    from concurrent.futures import ThreadPoolExecutor  # for the same reason
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, see `blas.py`
 
     return ThreadPoolExecutor(max(1, _workers() - 1), thread_name_prefix="tinygrad_edu")
 

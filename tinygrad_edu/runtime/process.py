@@ -1,0 +1,35 @@
+"""What this package changes in the process in which it is a guest, and the switch.
+
+Importing it changes nothing, nor do small networks. From the first operation on that is worth cutting into parts,
+
+- threads of ours compute the parts, one for each core but the caller's; between operations they sleep (`parallel.py`);
+- BLAS has one thread while an operation of ours computes, and its own number again as soon as it is done (`blas.py`);
+- malloc keeps up to 256 MiB of freed memory for the next training step, for the rest of the process (`memory.py`).
+
+`tune_process(False)`, or TINYGRAD_EDU_TUNE=0 in the environment, forbids all three. Gradients stay what they are, up to
+roundings; a step of mini-AlexNet or of the character LSTM takes about half as long again.
+"""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE = "TINYGRAD_EDU_TUNE"
+
+_on = os.environ.get(VARIABLE, "1")
+if _on not in ("0", "1"):
+    raise ValueError(f"{VARIABLE}={_on}: expected 1, to let the process be tuned, or 0 to leave it as it is")
+_tuned = _on == "1"
+
+
+def tune_process(on: bool) -> None:
+    """Let large operations tune the process, or leave it as it is; by default they may.
+
+    Say it before the first large operation: what malloc was told by then cannot be taken back.
+    """
+    global _tuned
+    _tuned = bool(on)
+
+
+def may_tune() -> bool:
+    return _tuned
