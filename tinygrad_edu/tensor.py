@@ -209,7 +209,9 @@ def as_array(data: Any) -> Array:
         if data.requires_grad:
             raise TypeError(f"an array has no history, so {data!r:.80} would lose its own; say .detach() or .data")
         return data.data
-    if type(data) is not _ndarray and isinstance(data, _ndarray) and array_module(data) is np:
+    if isinstance(data, np.generic):  # a NumPy scalar, as a full reduction returns
+        data = np.asarray(data)
+    elif type(data) is not _ndarray and isinstance(data, _ndarray) and array_module(data) is np:
         if hasattr(data, "mask"):
             raise TypeError("a masked array cannot be a tensor, gradients know no mask; fill it first: x.filled(0)")
         data = np.asarray(data)  # a matrix, for which * is the matrix product, becomes an ordinary array
@@ -218,8 +220,7 @@ def as_array(data: Any) -> Array:
             array = np.asarray(data)
         except ValueError as error:  # nested lists of unequal lengths
             raise TypeError(f"cannot make an array of {data!r:.80}: {error}") from None
-        # A NumPy scalar, as a full reduction returns, has a dtype to keep; a Python float has none.
-        data = array.astype(np.float32) if array.dtype == np.float64 and not isinstance(data, np.generic) else array
+        data = array.astype(np.float32) if array.dtype == np.float64 else array  # a Python float has no dtype to keep
     if data.dtype.kind not in "fiub" or not data.dtype.isnative:
         raise TypeError(f"a tensor holds real numbers or booleans in native byte order; got {data.dtype}: {data!r:.80}")
     return data
