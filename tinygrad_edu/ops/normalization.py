@@ -9,8 +9,12 @@ leaves the shift out). With x^_i = (x_i - m) / s over n numbers and g_i = dL/dx^
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, as_tensor, number, same_kind
@@ -193,13 +197,13 @@ def _column_sums(values: Callable[..., Array], *arrays: Array) -> Array:
 
     def part(start, stop):
         chunks = (values(*(a[rows] for a in arrays)) for rows in _chunks(start, stop, first))
-        return sum(ones[: len(chunk)] @ chunk for chunk in chunks)
+        return functools.reduce(operator.add, (ones[: len(chunk)] @ chunk for chunk in chunks))
 
-    return sum(in_parts(part, len(first), _smallest_part(first), like=first))
+    return functools.reduce(operator.add, in_parts(part, len(first), _smallest_part(first), like=first))
 
 
 def _chunk_rows(X: Array) -> int:
-    return max(1, CHUNK // X.shape[1])
+    return max(1, CHUNK // X.shape[1]) if array_module(X) is np else len(X)  # on a GPU, one chunk: one launch
 
 
 def _chunks(start: int, stop: int, X: Array) -> Iterator[slice]:
