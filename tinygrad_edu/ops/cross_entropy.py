@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
-from tinygrad_edu.ops.support import Operand, array_of, constant, floating, number, operands
+from tinygrad_edu.ops.support import Operand, array_of, below, constant, floating, number, operands
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -33,7 +33,9 @@ def softmax_cross_entropy(
     ----------
     logits : Tensor (..., K)
     labels : whole numbers (...,) or probabilities (..., K)
-        The right class 0..K-1 of each example; or how probable each class truly is, rows that sum to 1.
+        The right class 0..K-1 of each example; or how probable each class truly is, rows that sum to 1. Beside logits
+        on a GPU, best given as they come from the data, on the CPU: checked there, they are copied over. Those that
+        are on the GPU already cost a transfer to the host, which waits for all that the GPU has to do.
     reduction : "mean", "sum" or "none"
         "none" gives the losses (...,).
     weight : array (K,), optional
@@ -61,9 +63,9 @@ def softmax_cross_entropy(
         return _against_rows(logits, y, reduction, weight, ignore_index, label_smoothing)
     shape = y.shape
     _check_range(op, y, logits.shape[-1])
-    y = y.reshape(-1).copy()  # (N,); a copy, since its owner may go on to the next batch before the backward
     Z = logits.data.reshape(-1, logits.shape[-1])  # (N, K)
     xp = array_module(Z)
+    y = xp.array(y.reshape(-1))  # (N,); a copy, since its owner may go on to the next batch before the backward
     rows = xp.arange(len(Z))
 
     shifted = Z - Z.max(axis=1, keepdims=True)
@@ -114,7 +116,7 @@ def truth_in_rows(
     check_reduction(op, reduction)
     logits = floating(op, logits)
     y = _labels_beside(op, logits, labels)
-    xp, K, shape = array_module(y), logits.shape[-1], logits.shape[:-1]
+    xp, K, shape = array_module(logits.data), logits.shape[-1], logits.shape[:-1]
     w = _checked_weight(op, weight, logits)  # (K,)
     smoothing = number(op, "label_smoothing", smoothing)
     if not 0 <= smoothing <= 1:
@@ -123,19 +125,21 @@ def truth_in_rows(
     if y.dtype.kind == "f":
         if ignore_index is not None:
             raise ValueError(f"{op}: ignore_index goes with labels; leave it where the truth is probabilities")
-        truth = y.reshape(-1, K)
+        truth = xp.asarray(y.reshape(-1, K), dtype=logits.dtype)
         if reduction == "mean":
             counted = len(truth)
     else:
         y = y.reshape(-1)
-        used = xp.ones(len(y), bool) if ignore_index is None else y != ignore_index
-        if not used.any():
+        used = slice(None) if ignore_index is None else y != ignore_index
+        if not len(y[used]):
             raise ValueError(f"{op}: every label is the ignored one, {ignore_index}; there is nothing to learn from")
         _check_range(op, y[used], K)
-        truth = (y[:, None] == xp.arange(K)).astype(logits.dtype) * used[:, None]
+        truth = (xp.asarray(y)[:, None] == xp.arange(K)).astype(logits.dtype)
+        if ignore_index is not None:
+            truth *= xp.asarray(used)[:, None]
         if reduction == "mean":
             counted = (truth @ w).sum()
-            if counted == 0:
+            if weight is not None and counted == 0:
                 raise ValueError(f"{op}: every label of the batch has weight 0; there is nothing to average")
     totals = truth.sum(axis=1, keepdims=True)  # 1, or 0 where ignored
     return logits, ((1 - smoothing) * truth + smoothing / K * totals) * w, counted, shape
@@ -181,9 +185,12 @@ def binary_cross_entropy_with_logits(logits: Operand, targets: Operand, reductio
 
 
 def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
-    """The labels as an array on the logits' device: whole numbers (...,), or probabilities (..., K) in their dtype."""
+    """The labels, checked but for their range: whole numbers (...,), or probabilities (..., K).
+
+    They are on the logits' device or on the CPU, from where they go beside the logits when they are needed.
+    """
     y = array_of(op, labels)
-    if device_of(y) != logits.device:
+    if device_of(y) not in ("cpu", logits.device):
         raise TypeError(f"{op}: logits are on {logits.device!r}, labels on {device_of(y)!r}; move one of them")
     lead = logits.shape[:-1]
     if not logits.shape or y.shape not in (lead, logits.shape) or logits.data.size == 0:
@@ -197,13 +204,13 @@ def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
             f"{op}: labels must be integers (class numbers) of shape {lead}, or floating-point probabilities of shape "
             f"{logits.shape}; got {y.dtype} {y.shape}"
         )
-    if not ((y >= 0).all() and (abs(y.sum(axis=-1) - 1) < 1e-3).all()):
+    if not ((y >= 0).all() & (abs(y.sum(axis=-1) - 1) < 1e-3).all()):
         raise ValueError(f"{op}: probabilities must be >= 0 and sum to 1 for every example; these do not")
-    return y.astype(logits.dtype)
+    return y
 
 
 def _check_range(op: str, y: Array, K: int) -> None:
-    if y.min() < 0 or y.max() >= K:
+    if not below(y, K):
         raise ValueError(f"{op}: labels must lie in 0..{K - 1}, for {K} logits; they range from {y.min()} to {y.max()}")
 
 

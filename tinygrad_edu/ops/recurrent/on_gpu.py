@@ -1,6 +1,6 @@
 """The recurrent operations on a GPU: a step of time is one launch beside its matrix products.
 
-What is computed is that of `simple_rnn.py`, `lstm.py` and `gru.py`, derived in `textbook/`; tests hold both forms equal.
+What is computed is that of `simple_rnn.py`, `lstm.py` and `gru.py`, derived in `textbook/`; tests hold both equal.
 There a step is a chain of elementwise calls, in place, for a processor whose cache holds what the last call wrote. Here
 the chain is one formula, fused into one kernel (see `runtime/fusion.py`), and dL/dx waits for the last step and is one
 product for all of them. Launches a step, forward + backward: SimpleRNN and LSTM 2 + 2, GRU 3 + 2. By the CPU's chains
