@@ -1,24 +1,31 @@
-"""How much one training step of each model script asks of a GPU: launches, and transfers to the host.
+"""How much a training step of each model script asks of a GPU: launches, and transfers to the host.
 
-A launch takes a GPU some five microseconds to begin, however little it is; and a transfer to the host waits for all
-launches before it. So what a step costs on a small network is their number. They are counted on the stand-in for CuPy,
-see `strict_array.Work`, in the script's own training step. The ceilings are what was counted when this was written.
+A launch takes a GPU some microseconds to begin, however little it is to do, and a transfer to the host waits for all
+launches before it: on a small network, that is what a step costs. Both are counted on the stand-in for CuPy, see
+`strict_array.Work`, in the script's own training step.
 """
 
+import numpy as np
 import pytest
 
 from models import airline_lstm, mini_alexnet, shakespeare_lstm, sine_rnn, softmax_regression
 from models.run import Run
+from tinygrad_edu import Tensor, nn
 
-CEILINGS = {  # script and flags -> launches
-    (softmax_regression,): 0,
-    (mini_alexnet,): 0,
-    (mini_alexnet, "--variant", "batchnorm"): 0,
-    (mini_alexnet, "--variant", "residual"): 0,
-    (sine_rnn,): 0,
-    (airline_lstm,): 0,
-    (shakespeare_lstm,): 0,
-    (shakespeare_lstm, "--stateful"): 0,
+# A script and its flags -> launches. These are what was counted when they were written down, not what would be
+# bearable: who needs more has a reason, and says it here.
+CEILINGS = {
+    (softmax_regression,): 24,
+    (mini_alexnet,): 215,  # 16 of them Adam's, one for each parameter
+    (mini_alexnet, "--variant", "batchnorm"): 355,
+    (mini_alexnet, "--variant", "residual"): 398,
+    (sine_rnn,): 34,
+    (airline_lstm,): 33,
+    # 30 steps of time at 4 launches (see `PER_STEP`), but for the first one's product back, make 119. What happens once
+    # makes 58: the LSTM's layout, weights and last states 20, cross-entropy 16, embedding 6, dense layer 5, two dropout
+    # masks 2, copies of gradients that are views 3, Adam 6.
+    (shakespeare_lstm,): 177,
+    (shakespeare_lstm, "--stateful"): 179,
 }
 
 
@@ -27,13 +34,13 @@ class Measured(Exception):
 
 
 @pytest.mark.parametrize("flags", CEILINGS, ids=lambda flags: " ".join([flags[0].__name__.split(".")[1], *flags[1:]]))
-def test_a_training_step_stays_under_its_ceiling_and_reads_one_number(cupy, flags, monkeypatch, tmp_path):
+def test_a_training_step_stays_under_its_ceiling_and_waits_once(cupy, flags, monkeypatch, tmp_path):
     script, *arguments = flags
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYGRAD_EDU_DATA", str(tmp_path))
 
     def measured(self, step, batches, *_, **options):
-        """The second step of `Run.fit`: the first one also makes what the optimiser remembers."""
+        """In the place of `Run.fit`: the second step, since in the first one the optimiser makes what it remembers."""
         for _, batch in zip(range(2), batches()):
             cupy.work.reset()
             step(*batch)
@@ -42,6 +49,42 @@ def test_a_training_step_stays_under_its_ceiling_and_reads_one_number(cupy, flag
     monkeypatch.setattr(Run, "fit", measured)
     with pytest.raises(Measured):
         script.main(["--device", "cuda", "--data", "synthetic", "--no-progress", *arguments])
-    print(cupy.work)
     assert cupy.work.launches <= CEILINGS[flags]
-    assert cupy.work.reads == 1
+    assert cupy.work.reads == 1  # the loss
+
+
+PER_STEP = {  # launches that one more step of time costs, forward and backward, each at its least
+    nn.SimpleRNN: 4,  # a product and the step; the step back and a product
+    nn.LSTM: 4,
+    nn.GRU: 5,  # its forward has two products
+}
+
+
+@pytest.mark.parametrize("layer", PER_STEP)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_what_a_step_of_time_costs(cupy, layer, dropout):
+    model = layer(3, 4, return_sequences=True, dropout=dropout, recurrent_dropout=dropout).to("cuda")
+
+    def launches(T):
+        model.zero_grad()
+        x = Tensor(cupy.asarray(np.ones((2, T, 3), np.float32)), requires_grad=True)
+        cupy.work.reset()
+        outputs = model(x)
+        outputs.backward(outputs.data)
+        return cupy.work.launches
+
+    assert launches(6) - launches(5) == PER_STEP[layer]
+
+
+def test_large_batches_of_images_go_in_one_piece(cupy):
+    """Chunks that are sized for a processor's cache would multiply the launches."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm(4), nn.MaxPool2d(3), nn.Conv2d(4, 4, 3)).to("cuda")
+
+    def launches(n):
+        cupy.work.reset()
+        layers.zero_grad()
+        y = layers(Tensor(cupy.asarray(np.ones((n, 12, 12, 3), np.float32))))
+        y.backward(y.data)
+        return cupy.work.launches
+
+    assert launches(1) == launches(300)

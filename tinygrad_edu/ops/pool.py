@@ -6,9 +6,12 @@ at their k-th position, counted row by row. So the loops are over the few positi
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, find_pooling_windows
+from tinygrad_edu.runtime.fusion import fused
 from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
@@ -78,6 +81,9 @@ def max_pool2d(
             d = xp.zeros(padded.shape, X.dtype) if windows.is_padded else dX[start:stop]
             unclaimed = xp.ones(g.shape, bool)  # windows whose gradient nobody has taken yet
             for pixels, d_pixels in zip(windows.pixels(padded), windows.pixels(d)):
+                if xp is not np:
+                    _hand_back(pixels, largest, unclaimed, g, d_pixels)
+                    continue
                 taker = (pixels == largest) & unclaimed
                 unclaimed ^= taker
                 if disjoint:
@@ -92,6 +98,14 @@ def max_pool2d(
 
     in_parts(forward_part, N, smallest, like=X)
     return record(Y, (x,), backward)
+
+
+@fused
+def _hand_back(xp, pixels, largest, unclaimed, g, d_pixels):
+    """What `max_pool2d`'s backward does for one position of the windows, in one launch on a GPU."""
+    taker = (pixels == largest) & unclaimed
+    unclaimed ^= taker
+    d_pixels += g * taker
 
 
 def avg_pool2d(

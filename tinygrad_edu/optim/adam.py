@@ -77,7 +77,7 @@ class Adam(Optimizer):
             p -= self.change(m, v, self.decay(p, g), t, xp.empty_like(p))
         else:
             (b1, b2), s = self.betas, math.sqrt(1 - self.betas[1] ** t)
-            rate, eps = self.lr * s / (1 - b1**t), s * self.eps
+            rate, eps = float(self.lr) * s / (1 - b1**t), s * self.eps
             _fused_step(p, m, v, self.decay(p, g), b1, 1 - b1, b2, 1 - b2, rate, eps)
 
     def decay(self, p: Array, g: Array) -> Array:
