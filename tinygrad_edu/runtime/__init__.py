@@ -1,4 +1,4 @@
-"""What only makes things faster, and may be skipped: threads for one operation, and memory that is kept.
+"""What only makes things faster, and may be skipped: threads for one operation, memory that is kept, fused kernels.
 
-Both change something for the whole process; `parallel` and `memory` say what, and what it gains.
+The first two change something for the whole process; `parallel` and `memory` say what, and what it gains.
 """
