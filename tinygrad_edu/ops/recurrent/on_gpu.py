@@ -4,7 +4,7 @@ What is computed is that of `simple_rnn.py`, `lstm.py` and `gru.py`, derived in 
 There a step is a chain of elementwise calls, in place, for a processor whose cache holds what the last call wrote. Here
 the chain is one formula, fused into one kernel (see `runtime/fusion.py`), and dL/dx waits for the last step and is one
 product for all of them. Launches a step, forward + backward: SimpleRNN and LSTM 2 + 2, GRU 3 + 2. By the CPU's chains
-it would be 3 + 7, 13 + 19 and 19 + 26.
+it would be 3 + 7, 14 + 16 and 20 + 26 (counted, without dropout).
 
 The functions are `sequence.Forward`s: V_t = [x_t; 1; h_{t-1}], S = [W; b; U], and n sequences stand side by side as
 columns. `mask` is the dropout of h_t on its way into the next step, and of what comes back from there, `dh`.
