@@ -70,10 +70,9 @@ VARIANTS = {
 }
 
 
-def prepare(images, labels, device):
-    """A batch of bytes (N, 32, 32, 3) as numbers between 0 and 1, and its labels (N,), where the network is."""
-    X = images.astype(np.float32) / 255
-    return Tensor(X).to(device), Tensor(labels).to(device).data
+def prepare(images, device):
+    """A batch of bytes (N, 32, 32, 3) as numbers between 0 and 1, where the network is."""
+    return Tensor(images.astype(np.float32) / 255).to(device)
 
 
 @no_grad()
@@ -81,7 +80,7 @@ def predict(model, images, run):
     """Probabilities of the classes (N, K), batch by batch, without dropout."""
     model.eval()
     pieces = progress_bar(batches(images, batch_size=125), "evaluation", run.progress, delay=1.0)
-    parts = [ops.softmax(model(prepare(X, X[:, 0, 0, 0], run.device)[0])).numpy() for (X,) in pieces]
+    parts = [ops.softmax(model(prepare(X, run.device))).numpy() for (X,) in pieces]
     model.train()
     return np.concatenate(parts)
 
@@ -140,13 +139,12 @@ def main(arguments=None):
             images = augment(images, run.rng)
         if options.schedule == "cosine":
             optimizer.lr = optim.cosine(options.lr, optimizer.t, steps)
-        X, y = prepare(images, labels, run.device)
         optimizer.zero_grad()
-        logits = model(X)  # (N, 10)
-        loss = ops.softmax_cross_entropy(logits, y)
+        logits = model(prepare(images, run.device))  # (N, 10)
+        loss = ops.softmax_cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
-        return {"loss": loss.item(), "accuracy": 100 * metrics.accuracy(logits, y)}
+        return {"loss": loss.item(), "accuracy": 100 * metrics.right(logits, labels).mean()}
 
     def evaluate():
         return measure(predict(model, validation[0], run), validation[1], "validation")
@@ -188,8 +186,7 @@ def draw(run, model, data, test, probabilities, first_filters):
         path, images, labels, probabilities, names, f"Test images of {data.name} as {network} sees them"
     )
     filters = model.layers[0].weight.numpy()
-    X, _ = prepare(images[:1], labels[:1], run.device)
-    maps = model.layers[0](X).numpy()[0]  # (32, 32, O)
+    maps = model.layers[0](prepare(images[:1], run.device)).numpy()[0]  # (32, 32, O)
     path = run.out / "filters.png"
     title = f"The first layer's filters of {network} on {data.name}"
     plots.filter_images(path, first_filters, filters, images[0], maps, title)

@@ -13,7 +13,7 @@ import numpy as np
 from models.common import flags, new_optimizer, script, whole_number
 from models.run import Run
 from models.writing import sample_text
-from tinygrad_edu import Tensor, nn, no_grad, ops, plots
+from tinygrad_edu import nn, no_grad, ops, plots
 from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
 from tinygrad_edu.training import load_weights, progress_bar, read_weights
 
@@ -97,11 +97,11 @@ def main(arguments=None):
         nonlocal state
         optimizer.zero_grad()
         if options.stateful:  # y (N, T): the character after each one
-            scores, state = model.after_each(Tensor(x).to(run.device), state)
+            scores, state = model.after_each(x, state)
             state = nn.detach(state)  # the memory goes on, the gradient stops here
         else:  # y (N,): the character after the window
-            scores, _ = model(Tensor(x).to(run.device))
-        loss = ops.softmax_cross_entropy(scores, Tensor(y).to(run.device))
+            scores, _ = model(x)
+        loss = ops.softmax_cross_entropy(scores, y)
         loss.backward()
         optimizer.step()
         if optimizer.t % SAMPLE_EVERY == 0:
@@ -125,8 +125,8 @@ def main(arguments=None):
         pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)
         for x, y in progress_bar(pieces, "evaluation", run.progress, delay=1.0):
             read = model.after_each if options.stateful else model
-            scores, memory = read(Tensor(x).to(run.device), memory if options.stateful else None)
-            total += ops.softmax_cross_entropy(scores, Tensor(y).to(run.device), "sum").item()
+            scores, memory = read(x, memory if options.stateful else None)
+            total += ops.softmax_cross_entropy(scores, y, "sum").item()
             count += y.size
         model.train()
         return {"validation_loss": total / count}

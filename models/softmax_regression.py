@@ -28,10 +28,10 @@ class SoftmaxRegression(nn.Module):
         return ops.linear(images, self.weight, self.bias)
 
 
-def prepare(images, labels, device):
-    """Pixels 0..255 as rows between 0 and 1 (N, 784), and the labels (N,), on the device where the network is."""
+def prepare(images, device):
+    """Pixels 0..255 as rows between 0 and 1 (N, 784), on the device where the network is."""
     X = images.reshape(len(images), -1).astype(np.float32) / 255
-    return Tensor(X).to(device).data, Tensor(labels).to(device).data
+    return Tensor(X).to(device).data
 
 
 @no_grad()
@@ -46,8 +46,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     data = load_mnist(options.data_dir, options.data, progress=False if options.no_progress else None)
     run = Run(options, data.name, data.source)
-    X, y = prepare(data.train_images, data.train_labels, run.device)
-    X_test, y_test = prepare(data.test_images, data.test_labels, run.device)
+    X, y = prepare(data.train_images, run.device), data.train_labels  # labels are looked at on the CPU
+    X_test, y_test = prepare(data.test_images, run.device), data.test_labels
 
     model = SoftmaxRegression().to(run.device)
     optimizer = new_optimizer(options, model.parameters())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu import Tensor, no_grad
+from tinygrad_edu import no_grad
 
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)
 
@@ -32,13 +32,12 @@ def write(model, vocabulary, prompt, length, temperature, rng, window=None):
     if not prompt:
         raise ValueError("the prompt is empty; give at least one character")
     ids = list(vocabulary.encode(prompt))  # ValueError for a character that is not in the vocabulary
-    device = model.output.weight.device
     written, state, unread = [], None, ids[-window:] if window else ids
     was_training = model.training
     model.eval()
     try:
         for _ in range(length):
-            scores, state = model(Tensor(np.array([unread])).to(device), None if window else state)  # (1, K)
+            scores, state = model(np.array([unread]), None if window else state)  # (1, K)
             p = next_probabilities(scores.numpy()[0], temperature)
             written.append(int(rng.choice(len(p), p=p)))
             unread = (unread + written[-1:])[-window:] if window else written[-1:]

@@ -5,11 +5,14 @@ an index or an assignment, and to become a NumPy array unasked. `install` puts a
 that `Tensor.to("cuda")` and all that follows takes the paths that it takes on a GPU. What is stricter than CuPy, on
 purpose: a NumPy array is refused as an index, too (CuPy copies it to the GPU each time), and so is every function of
 the module `numpy` (CuPy forwards them; ours are to come from `array_module(x)`).
+
+It also counts what costs time on a GPU, see `Work`. The rules are those of CuPy 14.2.
 """
 
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,13 +31,13 @@ ARRAY_METHODS = names(
 # These give Python objects or change the array, as they do in CuPy.
 ARRAY_PLAIN = names(
     """
-    dtype fill flags item itemsize nbytes ndim shape size strides tobytes tolist
+    data dtype fill flags item itemsize nbytes ndim shape size strides tobytes tolist
     """
 )
 ARRAY_VIEWS = ("T", "imag", "real")
 NOT_IN_REDUCTIONS = {"initial", "where"}  # arguments that CuPy's sum, max, mean, ... do not have
 
-# What CuPy 13 has under the name that NumPy gives it.
+# What CuPy has under the name that NumPy gives it.
 UFUNCS = names(
     """
     abs absolute add arccos arcsin arctan arctan2 bitwise_and bitwise_not bitwise_or bitwise_xor ceil cos cosh
@@ -60,7 +63,66 @@ CONSTANTS = names(
     newaxis pi promote_types uint16 uint32 uint64 uint8
     """
 )
-UFUNCS_WITH_AT = {"add", "bitwise_and", "bitwise_or", "bitwise_xor", "maximum", "minimum", "subtract"}
+WIDE = names("int32 int64 uint32 uint64")  # what the atomic instructions of a GPU can add up
+AT = {  # ufunc.at -> the dtypes that it takes
+    "add": names("float16 float32 float64") + WIDE,
+    "subtract": names("int32 uint32"),
+    **dict.fromkeys(("maximum", "minimum"), names("float32 float64") + WIDE),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), WIDE),
+}
+STARTS_NOTHING = {"empty", "empty_like"}
+READS_A_SIZE = {"argwhere", "flatnonzero", "nonzero", "unique"}  # the result's size must be known to the host
+FUSIBLE = {*UFUNCS, "where", "clip", "copy"} - {"matmul"}
+IN_FUSION = {"astype", "copy", "dtype", "ndim"}  # what an array knows inside a fused function
+
+
+@dataclass
+class Work:
+    """What was asked of "the GPU" since the last `reset`; `cupy.work` in a test.
+
+    Attributes
+    ----------
+    launches : int
+        Calls that start work on it: arithmetic, reductions, products, copies, fills, index arrays, assignments, and
+        each call of a fused function. Not: views of memory that is there (slices, transposes, most reshapes), `empty`.
+        What CuPy does by several kernels in one call counts once.
+    reads : int
+        Transfers to the host: numbers, arrays, truths, texts, and sizes that the host must know. Each waits for all
+        launches before it.
+    sends : int
+        Transfers from the host, of arrays, lists and numbers that become arrays. Nobody waits for them.
+    """
+
+    launches: int = 0
+    reads: int = 0
+    sends: int = 0
+    fusing: bool = field(default=False, repr=False)
+
+    def reset(self) -> None:
+        self.launches = self.reads = self.sends = 0
+
+    def launch(self) -> None:
+        self.launches += not self.fusing
+
+
+WORK = Work()  # one, since arrays do not know their module
+
+
+def same_memory(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are the same numbers in the same places."""
+    return a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides
+
+
+def count_launch(result: Any, arguments: Any) -> None:
+    """One launch, unless all of the result is a view of an argument."""
+    results = result if isinstance(result, list | tuple) else (result,)
+    arrays = [x for x in flat(arguments) if isinstance(x, np.ndarray)]
+    if any(np.size(r) and not any(np.may_share_memory(r, x) for x in arrays) for r in results):
+        WORK.launch()
+
+
+def flat(x: Any) -> list:
+    return [leaf for part in x for leaf in flat(part)] if type(x) in (list, tuple) else [x]
 
 
 class StrictArray(np.ndarray):
@@ -71,6 +133,8 @@ class StrictArray(np.ndarray):
             raise TypeError(f"the stand-in for CuPy does not know {ufunc.__name__}.{method}")
         if not all(isinstance(x, StrictArray) for x in out):
             raise TypeError("Return arrays must be cupy.ndarray")
+        check_fusible(ufunc.__name__ if method == "__call__" else method)
+        WORK.launch()
         result = getattr(ufunc, method)(
             *(plain(operand(x)) for x in inputs),
             **({"out": tuple(plain(x) for x in out)} if out else {}),
@@ -84,14 +148,25 @@ class StrictArray(np.ndarray):
         raise TypeError(f"numpy.{function.__name__} was called with a CuPy array; take it from array_module(x)")
 
     def __getitem__(self, index):
-        index = plain_index(index)
+        check_fusible("[]")
+        index = wrapped(plain(self), index)
         full = index if isinstance(index, tuple) else (index,)
         if not any(part is Ellipsis for part in full):
             full = (*full, Ellipsis)  # a 0-d array, where NumPy would return a scalar
-        return strict(plain(self)[full])
+        result = plain(self)[full]
+        count_launch(result, plain(self))
+        WORK.reads += any(isinstance(part, np.ndarray) and part.dtype == bool for part in full)  # how many are True?
+        return strict(result)
 
     def __setitem__(self, index, value):
-        plain(self)[plain_index(index)] = plain(operand(value))
+        if WORK.fusing and index is not Ellipsis and index != slice(None):
+            raise ValueError("The fusion supports `[...]` or `[:]`.")
+        index, value = wrapped(plain(self), index), plain(operand(value))
+        target = plain(self)[index]
+        if isinstance(value, np.ndarray) and isinstance(target, np.ndarray) and same_memory(target, value):
+            return  # the end of `x[index] += 1`, which is in its place already
+        WORK.launch()
+        plain(self)[index] = value
 
     def __iter__(self):
         if self.ndim == 0:
@@ -105,18 +180,63 @@ class StrictArray(np.ndarray):
         return self.copy()
 
     def __getattribute__(self, name):
-        if not name.startswith("__") and name not in ARRAY_ATTRIBUTES:
-            raise AttributeError(f"'ndarray' object of CuPy has no attribute {name!r} (known to the stand-in)")
+        if not name.startswith("__"):
+            if name not in ARRAY_ATTRIBUTES:
+                raise AttributeError(f"'ndarray' object of CuPy has no attribute {name!r} (known to the stand-in)")
+            if WORK.fusing and name not in IN_FUSION:
+                raise NotImplementedError(f"`{name}` is not supported in a fused function")
+            if name == "base" and "__foreign__" in self.__dict__:
+                return None
         return super().__getattribute__(name)
 
+    @property
+    def data(self):
+        """Of CuPy's pointer what the back end asks for: `x.data.mem.ptr`, where the allocation begins."""
+        root = plain(self)
+        while getattr(root, "base", None) is not None:
+            root = root.base
+        return types.SimpleNamespace(mem=types.SimpleNamespace(ptr=root.__array_interface__["data"][0]))
+
+    def fill(self, value):
+        WORK.launch()
+        plain(self).fill(operand(value))
+
     def get(self):
+        WORK.reads += 1
         return plain(self).copy()
 
+    def item(self):  # without an index
+        return self.get().item()
+
+    def tolist(self):
+        return self.get().tolist()
+
+    def tobytes(self):
+        return self.get().tobytes()
+
     def __repr__(self):
-        return repr(plain(self))
+        return repr(self.get())
 
     __str__ = __repr__
 
+    def __format__(self, spec):
+        return format(self.get(), spec)
+
+
+def reading(name: str) -> Callable:
+    """`bool(x)` and its like: a number for the host."""
+
+    def call(self):
+        if WORK.fusing:
+            raise TypeError("Cannot convert to Python scalar in cupy.fuse")
+        return getattr(self.get(), name)()
+
+    call.__name__ = name
+    return call
+
+
+for _name in ("__bool__", "__int__", "__float__", "__complex__", "__index__"):
+    setattr(StrictArray, _name, reading(_name))
 
 ARRAY_ATTRIBUTES = {*ARRAY_METHODS, *ARRAY_PLAIN, *ARRAY_VIEWS, "base", "get"}
 
@@ -157,14 +277,37 @@ def operand(x: Any) -> Any:
     return x
 
 
-def plain_index(index: Any) -> Any:
-    return tuple(plain(operand(part)) for part in index) if isinstance(index, tuple) else plain(operand(index))
+def check_fusible(name: str) -> None:
+    if WORK.fusing and name not in FUSIBLE:
+        raise NotImplementedError(f"{name} cannot be part of a fused function: only elementwise steps can")
+
+
+def wrapped(x: np.ndarray, index: Any) -> Any:
+    """An index in NumPy's arrays; numbers of index arrays that are out of range wrap around in silence, as in CuPy."""
+    parts = index if isinstance(index, tuple) else (index,)
+    WORK.sends += sum(isinstance(part, list) for part in parts)
+    parts = [np.array(part) if isinstance(part, list) else plain(operand(part)) for part in parts]
+    parts = [part.astype(int) if isinstance(part, np.ndarray) and not part.size else part for part in parts]
+    axes = [part.ndim if np.asarray(part).dtype == bool else int(part is not None) for part in map(as_part, parts)]
+    places = [i for i, part in enumerate(parts) if part is Ellipsis]
+    if places:
+        axes[places[0]] = x.ndim - sum(axes) + 1
+    for i, part in enumerate(parts):
+        first = sum(axes[:i])
+        if isinstance(part, np.ndarray) and part.dtype != bool and first < x.ndim and x.shape[first]:
+            parts[i] = part % x.shape[first]
+    return tuple(parts) if isinstance(index, tuple) else parts[0]
+
+
+def as_part(part: Any) -> Any:
+    return np.asarray(part) if isinstance(part, bool) else part
 
 
 def on_gpu(name: str, function: Callable) -> Callable:
     """A function of NumPy as CuPy's function of that name."""
 
     def call(*arguments, out=None, **options):
+        check_fusible(name)
         for value in (*arguments, *options.values()):
             operand(value)
         if out is not None:
@@ -172,6 +315,9 @@ def on_gpu(name: str, function: Callable) -> Callable:
                 raise TypeError("Return arrays must be cupy.ndarray")
             options["out"] = plain(out)
         result = function(*plain(arguments), **{key: plain(value) for key, value in options.items()})
+        if name not in STARTS_NOTHING:
+            count_launch(result, plain(arguments) if out is None else ())
+        WORK.reads += name in READS_A_SIZE
         return strict(result) if out is None else out
 
     call.__name__ = name
@@ -203,25 +349,25 @@ class Ufunc:
         return on_gpu(self.name, self.function)(*arguments, out=out, **options)
 
     def at(self, target, index, values):
-        if self.name not in UFUNCS_WITH_AT or not isinstance(target, StrictArray):
+        if not isinstance(target, StrictArray):
             raise TypeError(f"cupy.{self.name}.at is not supported for {type(target).__name__}")
-        if target.dtype not in (np.int32, np.uint32, np.uint64, np.float16, np.float32, np.float64):
-            raise TypeError("scatter_add only supports int32, float16, float32, float64, uint32, uint64, as data type")
-        self.function.at(plain(target), plain_index(index), plain(operand(values)))
+        if self.name not in AT:
+            raise NotImplementedError(f"`cupy_{self.name}.at` is not supported yet")
+        if target.dtype.name not in AT[self.name]:
+            raise TypeError(f"cupy.{self.name}.at only supports {', '.join(AT[self.name])} as data type")
+        WORK.launch()
+        self.function.at(plain(target), wrapped(plain(target), index), plain(operand(values)))
 
 
 class CuPy(types.ModuleType):
-    """The module; `module.fetched` counts the arrays that were fetched from "the GPU"."""
+    """The module; `module.work` counts, `module.fetched` the arrays that `asnumpy` fetched."""
 
     def __init__(self) -> None:
         super().__init__("cupy")
         self.ndarray = StrictArray
-        self.fetched = 0
+        self.fetched, self.work = 0, WORK
         self.cuda = types.SimpleNamespace(Device=lambda number: types.SimpleNamespace(compute_capability="90"))
-        strides = {name: on_gpu(name, getattr(np.lib.stride_tricks, name)) for name in ("sliding_window_view",)}
-        strides["as_strided"] = lambda x, shape=None, strides=None: strict(
-            np.lib.stride_tricks.as_strided(plain(gpu_array(x)), shape, strides)
-        )
+        strides = {name: foreign(name) for name in ("as_strided", "sliding_window_view")}
         self.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(**strides))
         for name in UFUNCS:
             setattr(self, name, Ufunc(name))
@@ -242,14 +388,48 @@ class CuPy(types.ModuleType):
 
     def ascontiguousarray(self, x, dtype=None):
         x = self.asarray(x, dtype)
-        return x if x.flags.c_contiguous else strict(np.array(plain(x), order="C"))
+        return x if x.flags.c_contiguous else x.copy("C")
 
     def array(self, x, dtype=None):
+        if isinstance(x, StrictArray):
+            WORK.launch()
+        else:
+            WORK.sends += 1
         return strict(np.array(plain(x), dtype=dtype))
 
     def asnumpy(self, x):
         self.fetched += 1
         return x.get() if isinstance(x, StrictArray) else np.asarray(x)
+
+    def fuse(self, *function, kernel_name=None):
+        """`fuse(function)` or `fuse(kernel_name=...)(function)`: one launch, of elementwise steps and nothing else."""
+
+        def decorate(function):
+            def call(*arguments):
+                for x in arguments:
+                    operand(x)
+                    assert x is None or isinstance(x, StrictArray | int | float), "an argument that cannot be fused"
+                WORK.launch()
+                before, WORK.fusing = WORK.fusing, True
+                try:
+                    return function(*arguments)
+                finally:
+                    WORK.fusing = before
+
+            return call
+
+        return decorate(*function) if function else decorate
+
+
+def foreign(name: str) -> Callable:
+    """A function whose result shares memory and does not say so: it has no `.base` in CuPy."""
+
+    def call(x, *arguments, **options):
+        view = strict(getattr(np.lib.stride_tricks, name)(plain(gpu_array(x)), *arguments, **options))
+        view.__dict__["__foreign__"] = True
+        return view
+
+    return call
 
 
 def gpu_array(x: Any) -> Any:
@@ -261,6 +441,7 @@ def gpu_array(x: Any) -> Any:
 def install(monkeypatch) -> CuPy:
     """Put the stand-in into CuPy's place, and let NumPy's conversions refuse its arrays, until the test ends."""
     module = CuPy()
+    WORK.reset()
     monkeypatch.setitem(sys.modules, "cupy", module)
 
     def refusing(convert):

@@ -2,6 +2,8 @@
 
 import importlib.util
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tinygrad_edu import DeviceError, Tensor, nn, resolve_device
 from tinygrad_edu.backend import array_module, device_of, is_array, scatter_add, to_device, to_numpy
 
+ROOT = Path(__file__).resolve().parent.parent
 no_cupy = pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
 
 
@@ -56,6 +59,12 @@ def test_a_cupy_that_cannot_be_loaded_is_reported_with_its_own_message(monkeypat
     with pytest.raises(DeviceError, match=r"could not be imported \(libcudart\.so\.13"):
         resolve_device("cuda")
     assert resolve_device("auto") == "cpu"
+
+
+def test_the_extras_bring_the_compiler_and_the_matrix_products_that_cupy_alone_lacks():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["cuda12"] == ["cupy-cuda12x[ctk]>=14"]
+    assert extras["cuda13"] == ["cupy-cuda13x[ctk]>=14"]
 
 
 def test_scattered_additions_count_every_repeat():

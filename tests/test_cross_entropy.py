@@ -191,3 +191,16 @@ def test_a_truth_with_a_history_is_refused():
 def test_targets_that_do_not_fit_are_refused(targets, message):
     with pytest.raises(ValueError, match=message):
         ops.binary_cross_entropy_with_logits(leaf(2, 3), targets)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_labels_of_any_width_find_their_logit_in_a_large_batch(dtype):
+    """With as many examples as this, a label times their number leaves the range of a byte."""
+    Z = np.random.default_rng(0).normal(size=(300, 7))
+    labels = np.arange(300) % 7
+    wide, narrow = Tensor(Z, requires_grad=True), Tensor(Z, requires_grad=True)
+    expected, got = (ops.softmax_cross_entropy(z, y) for z, y in ((wide, labels), (narrow, labels.astype(dtype))))
+    expected.backward()
+    got.backward()
+    assert got.item() == expected.item()
+    np.testing.assert_array_equal(narrow.grad, wide.grad)

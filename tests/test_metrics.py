@@ -29,6 +29,10 @@ def test_accuracy_fetches_no_scores_from_the_gpu(cupy):
     for labels in (np.array([1, 0, 2, 1]), Tensor(np.array([1, 0, 2, 1])).to("cuda")):
         assert metrics.accuracy(logits, labels) == 0.75
     assert cupy.fetched == 0
+    cupy.work.reset()
+    right = metrics.right(logits, np.array([1, 0, 2, 1])).mean()
+    assert cupy.work.reads == 0  # labels from the CPU are looked at there
+    assert float(right) == 0.75
     assert metrics.accuracy(Z, labels) == 0.75  # the other way round the labels are fetched
 
 

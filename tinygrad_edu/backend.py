@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Array = Any  # numpy.ndarray or cupy.ndarray; CuPy is optional, so its type cannot be named here
+_tried: set[Any] = set()  # the module cupy, once it was found to compute
 
 
 class DeviceError(RuntimeError):
@@ -44,30 +45,35 @@ def resolve_device(name: str) -> str:
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"unknown device {name!r}: expected 'auto', 'cpu' or 'cuda'")
-    if name == "cpu":
-        return name
-    try:
-        import_cupy()
-    except DeviceError:
-        if name == "cuda":
-            raise
-        return "cpu"
-    return "cuda"
+    if name != "cpu":
+        try:
+            import_cupy()
+            return "cuda"
+        except DeviceError:
+            if name == "cuda":
+                raise
+    return "cpu"
 
 
 def import_cupy() -> Any:
-    """Import CuPy and make sure that it reaches a GPU; DeviceError says what failed and what to install."""
+    """Import CuPy and try it, once; DeviceError says what is missing and what to install."""
+    needs = "CuPy, which could not be imported"
     try:
         import cupy
+
+        if cupy not in _tried:
+            needs = "a GPU, but CuPy finds no usable GPU"
+            cupy.cuda.Device(0).compute_capability  # noqa: B018  (asks the driver)
+            needs = "a compiler for kernels (NVRTC), which CuPy does not find"  # it does not come with the driver
+            ones = cupy.zeros((2, 2), np.float32) + 1
+            needs = "a library for matrix products (cuBLAS), which CuPy does not find"
+            (ones @ ones).sum().item()
+            _tried.add(cupy)
     except Exception as error:  # a CuPy that does not match its driver fails with more than ImportError
         raise DeviceError(
-            f"device 'cuda' needs CuPy, which could not be imported ({error}). Install the extra that fits your "
-            "driver, pip install -e '.[cuda13]' or '.[cuda12]', or use device 'cpu'"
+            f"device 'cuda' needs {needs} ({error}). Install the extra that fits your driver, "
+            "pip install -e '.[cuda13]' or '.[cuda12]', or use device 'cpu'"
         ) from error
-    try:
-        cupy.cuda.Device(0).compute_capability  # noqa: B018  (asks the driver, and fails where there is no GPU)
-    except Exception as error:
-        raise DeviceError(f"device 'cuda': CuPy finds no usable GPU ({error}); use device 'cpu'") from error
     return cupy
 
 
@@ -88,3 +94,8 @@ def scatter_add(target: Array, index: Any, values: Array) -> None:
     only the last would survive.
     """
     array_module(target).add.at(target, index, values)
+
+
+def memory_of(x: Array) -> int:
+    """A number that tells x's memory from other arrays'. CuPy's `as_strided` makes views whose `.base` is None."""
+    return id(x) if type(x) is np.ndarray or array_module(x) is np else x.data.mem.ptr

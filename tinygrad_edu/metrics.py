@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from tinygrad_edu.backend import Array, device_of, to_device
+from tinygrad_edu.ops.support import below
 from tinygrad_edu.tensor import Tensor, as_array
 
 
 def accuracy(logits: Tensor | Array, labels: Tensor | Array) -> float:
     """The share of the examples whose largest score is that of the right class: a number from 0 to 1.
 
-    It is computed where the scores are: from a GPU, single numbers are fetched, not the scores.
+    It is computed where the scores are: from a GPU, single numbers are fetched, not the scores. Arguments and errors
+    are those of `right`, of which this is the mean.
+    """
+    return float(right(logits, labels).mean())
+
+
+def right(logits: Tensor | Array, labels: Tensor | Array) -> Array:
+    """Whether the largest score of each example is that of the right class: booleans (...,), where the scores are.
+
+    With labels that come from the CPU, nothing is fetched from a GPU: `right(logits, labels).mean()` is a figure of a
+    training step that nobody waits for, see `training.fit`.
 
     Parameters
     ----------
@@ -35,7 +46,6 @@ def accuracy(logits: Tensor | Array, labels: Tensor | Array) -> float:
             f"accuracy: expected logits (..., K) and labels (...,), not empty; got {Z.shape} and {y.shape}{hint}"
         )
     K = Z.shape[-1]
-    if y.min() < 0 or y.max() >= K:
+    if not below(y, K):
         raise ValueError(f"accuracy: labels must lie in 0..{K - 1}; they range from {y.min()} to {y.max()}")
-    right = Z.argmax(axis=-1) == to_device(y, device_of(Z))
-    return float(right.mean())
+    return Z.argmax(axis=-1) == to_device(y, device_of(Z))

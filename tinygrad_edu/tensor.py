@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_edu.backend import Array, array_module, device_of, is_array
+from tinygrad_edu.backend import Array, array_module, device_of, is_array, memory_of
 
 Backward = Callable[[Array], tuple[Array | None, ...]]  # dL/d(output) -> dL/d(input) for each input
 
@@ -149,11 +149,11 @@ class Tensor:
             X = leaf.data
             if (type(G) is not type(X) and not isinstance(G, np.generic)) or G.shape != X.shape or G.dtype != X.dtype:
                 raise RuntimeError(f"expected dL/dx of shape {X.shape} and {X.dtype}; a backward returned {G!r:.80}")
-        held = {id(given)}
+        held = {memory_of(given)}
         for leaf, G in gradients.items():
             # A copy of what somebody else may hold: a view of another array, or the one that another leaf has, too.
-            own = G.copy() if G.base is not None or id(G) in held else G
-            held.add(id(G))
+            own = G.copy() if G.base is not None or memory_of(G) in held else G
+            held.add(memory_of(G))
             own = own if leaf._grad is None else leaf._grad + G  # never `grad += G`: see `_add`
             leaf._grad = own if type(own) is _ndarray else as_array(own)
 

@@ -87,7 +87,12 @@ ROWS = np.array([[0, 2], [2, 2]])
 
 CASES: dict[str, list[Case]] = {
     # arithmetic
-    "add": binary(ops.add),
+    "add": [
+        *binary(ops.add),
+        case(
+            lambda x: x * 2.0 + x[::-1] + x.sum(axis=0) + x, (3, 2)
+        ),  # several gradients for one leaf, some of them views
+    ],
     "sub": binary(ops.sub),
     "mul": binary(ops.mul),
     "div": [

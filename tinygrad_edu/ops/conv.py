@@ -96,7 +96,7 @@ def conv2d(
             return dK, db
 
         results = zip(*in_parts(backward_part, N, smallest, like=X))  # of all parts, first dL/dK, then dL/db
-        dK, db = (None if parts[0] is None else sum(parts) for parts in results)
+        dK, db = (None if parts[0] is None else sum(parts[1:], parts[0]) for parts in results)
         return (dX, dK) if bias is None else (dX, dK, db)
 
     in_parts(forward_part, N, smallest, like=X)
@@ -111,12 +111,12 @@ def correlate(X: Array, K: Array, windows: Windows, Y: Array, b: Array | None = 
     if K.shape[2] < X.shape[3]:
         conv_depthwise.correlate(X, K, windows, Y, b)
         return
-    if conv_small.is_faster(windows):
+    if conv_small.is_faster(windows, X):
         conv_small.correlate(X, K, windows, Y, b)
         return
     xp, O = array_module(X), K.shape[3]
     K = K.reshape(-1, O)  # (KH*KW*C, O)
-    for chunk in windows.chunks(len(X)):
+    for chunk in windows.chunks(X):
         xp.matmul(columns_of(X[chunk], windows), K, out=Y[chunk].reshape(-1, O))
         if b is not None:
             Y[chunk] += b
@@ -126,10 +126,10 @@ def kernel_gradient(G: Array, X: Array, K: Array, windows: Windows) -> Array:
     """dL/dK = P^T G: the sum, over chunks of images, of (their rows of P)^T (their rows of G)."""
     if K.shape[2] < X.shape[3]:
         return conv_depthwise.kernel_gradient(G, X, windows)
-    if conv_small.is_faster(windows):
+    if conv_small.is_faster(windows, X):
         return conv_small.kernel_gradient(G, X, windows)
     O = G.shape[3]
-    products = (columns_of(X[c], windows).T @ G[c].reshape(-1, O) for c in windows.chunks(len(X)))
+    products = (columns_of(X[c], windows).T @ G[c].reshape(-1, O) for c in windows.chunks(X))
     dK = next(products)
     for product in products:
         dK += product
@@ -164,6 +164,6 @@ def input_gradient(G: Array, K: Array, windows: Windows, dX: Array) -> None:
         return
     O = K.shape[3]
     transposed = K.reshape(-1, O).T
-    for chunk in windows.chunks(len(G)):
+    for chunk in windows.chunks(G):
         dP = G[chunk].reshape(-1, O) @ transposed
         dX[chunk] = col2im(dP, dX[chunk].shape, size, windows.stride, windows.padding, windows.dilation)

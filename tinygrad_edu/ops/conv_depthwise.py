@@ -23,7 +23,7 @@ def correlate(X: Array, K: Array, windows: Windows, Y: Array, b: Array | None = 
     """Fill Y (n, OH, OW, O) with what `conv2d` computes."""
     O = K.shape[3]
     Y[...] = 0 if b is None else b
-    for chunk in windows.chunks(len(X)):
+    for chunk in windows.chunks(X):
         y = Y[chunk]
         for pixels, k in zip(_pixels(X[chunk], windows, O), K.reshape(-1, O)):
             y += pixels * k
@@ -33,7 +33,7 @@ def kernel_gradient(G: Array, X: Array, windows: Windows) -> Array:
     """dL/dK (KH, KW, 1, O)."""
     xp, (KH, KW), O = array_module(X), windows.size, G.shape[3]
     dK = xp.zeros((KH * KW, O), X.dtype)
-    for chunk in windows.chunks(len(X)):
+    for chunk in windows.chunks(X):
         for k, pixels in enumerate(_pixels(X[chunk], windows, O)):
             dK[k] += xp.einsum("nhwo,nhwo->o", pixels, G[chunk])
     return dK.reshape(KH, KW, 1, O)
@@ -43,7 +43,7 @@ def input_gradient(G: Array, K: Array, windows: Windows, dX: Array) -> None:
     """Fill dX (n, H, W, C) with dL/dX."""
     O = K.shape[3]
     M = O // dX.shape[3]
-    for chunk in windows.chunks(len(G)):
+    for chunk in windows.chunks(G):
         g = G[chunk]
         repeated = array_module(G).zeros((len(g), *windows.padded_shape[1:3], O), G.dtype)
         for pixels, k in zip(windows.pixels(repeated), K.reshape(-1, O)):

@@ -75,7 +75,7 @@ def conv_transpose2d(
         def backward_part(start, stop):
             g, rows = G[start:stop], X[start:stop]
             dK = xp.zeros((K.size // C, C), X.dtype) if kernel.requires_grad else None
-            for chunk in windows.chunks(len(g)):
+            for chunk in windows.chunks(g):
                 Q = columns_of(g[chunk], windows)
                 if dX is not None:
                     xp.matmul(Q, K.reshape(-1, C), out=dX[start:stop][chunk].reshape(-1, C))
@@ -85,7 +85,7 @@ def conv_transpose2d(
             return None if dK is None else dK.reshape(K.shape), db
 
         results = zip(*in_parts(backward_part, N, smallest, like=X))  # of all parts, first dL/dK, then dL/db
-        dK, db = (None if parts[0] is None else sum(parts) for parts in results)
+        dK, db = (None if parts[0] is None else sum(parts[1:], parts[0]) for parts in results)
         return (dX, dK) if bias is None else (dX, dK, db)
 
     in_parts(forward_part, N, smallest, like=X)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
-from tinygrad_edu.ops.support import Operand, array_of, constant, floating, number, operands
+from tinygrad_edu.ops.support import Operand, array_of, below, constant, floating, number, operands
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -37,7 +39,9 @@ def softmax_cross_entropy(
     ----------
     logits : Tensor (..., K)
     labels : whole numbers (...,) or probabilities (..., K)
-        The right class 0..K-1 of each example; or how probable each class truly is, rows that sum to 1.
+        The right class 0..K-1 of each example; or how probable each class truly is, rows that sum to 1. Beside logits
+        on a GPU, best given as they come from the data, on the CPU: checked there, they are copied over. Those that
+        are on the GPU already cost a transfer to the host, which waits for all that the GPU has to do.
     reduction : "mean", "sum" or "none"
         "none" gives the losses (...,).
     weight : array (K,), optional
@@ -67,10 +71,11 @@ def softmax_cross_entropy(
     _check_range(op, y, logits.shape[-1])
     Z = logits.data.reshape(-1, logits.shape[-1])
     (N, K), xp = Z.shape, array_module(Z)
+    y = xp.asarray(y.reshape(-1), np.int64)  # bytes would overflow below
     if K <= N:  # classes first
-        A, classes, picked = Z.T.copy(), 0, y.reshape(-1) * N + xp.arange(N)
+        A, classes, picked = Z.T.copy(), 0, y * N + xp.arange(N)
     else:
-        A, classes, picked = Z.copy(), 1, y.reshape(-1) + K * xp.arange(N)
+        A, classes, picked = Z.copy(), 1, y + K * xp.arange(N)
     A -= A.max(axis=classes, keepdims=True)
     losses = -A.take(picked)  # (N,), without the logarithm
     E = xp.exp(A, out=A)
@@ -121,7 +126,7 @@ def truth_in_rows(
     check_reduction(op, reduction)
     logits = floating(op, logits)
     y = _labels_beside(op, logits, labels)
-    xp, K, shape = array_module(y), logits.shape[-1], logits.shape[:-1]
+    xp, K, shape = array_module(logits.data), logits.shape[-1], logits.shape[:-1]
     w = _checked_weight(op, weight, logits)  # (K,)
     smoothing = number(op, "label_smoothing", smoothing)
     if not 0 <= smoothing <= 1:
@@ -130,19 +135,21 @@ def truth_in_rows(
     if y.dtype.kind == "f":
         if ignore_index is not None:
             raise ValueError(f"{op}: ignore_index goes with labels; leave it where the truth is probabilities")
-        truth = y.reshape(-1, K)
+        truth = xp.asarray(y.reshape(-1, K), dtype=logits.dtype)
         if reduction == "mean":
             counted = len(truth)
     else:
         y = y.reshape(-1)
-        used = xp.ones(len(y), bool) if ignore_index is None else y != ignore_index
-        if not used.any():
+        used = slice(None) if ignore_index is None else y != ignore_index
+        if not len(y[used]):
             raise ValueError(f"{op}: every label is the ignored one, {ignore_index}; there is nothing to learn from")
         _check_range(op, y[used], K)
-        truth = (y[:, None] == xp.arange(K)).astype(logits.dtype) * used[:, None]
+        truth = (xp.asarray(y)[:, None] == xp.arange(K)).astype(logits.dtype)
+        if ignore_index is not None:
+            truth *= xp.asarray(used)[:, None]
         if reduction == "mean":
             counted = (truth @ w).sum()
-            if counted == 0:
+            if weight is not None and counted == 0:
                 raise ValueError(f"{op}: every label of the batch has weight 0; there is nothing to average")
     totals = truth.sum(axis=1, keepdims=True)  # 1, or 0 where ignored
     return logits, ((1 - smoothing) * truth + smoothing / K * totals) * w, counted, shape
@@ -188,9 +195,12 @@ def binary_cross_entropy_with_logits(logits: Operand, targets: Operand, reductio
 
 
 def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
-    """The labels as an array on the logits' device: whole numbers (...,), or probabilities (..., K) in their dtype."""
+    """The labels, checked but for their range: whole numbers (...,), or probabilities (..., K).
+
+    They are on the logits' device or on the CPU, from where they go beside the logits when they are needed.
+    """
     y = array_of(op, labels)
-    if device_of(y) != logits.device:
+    if device_of(y) not in ("cpu", logits.device):
         raise TypeError(f"{op}: logits are on {logits.device!r}, labels on {device_of(y)!r}; move one of them")
     lead = logits.shape[:-1]
     if not logits.shape or y.shape not in (lead, logits.shape) or logits.data.size == 0:
@@ -204,13 +214,13 @@ def _labels_beside(op: str, logits: Tensor, labels: Operand) -> Array:
             f"{op}: labels must be integers (class numbers) of shape {lead}, or floating-point probabilities of shape "
             f"{logits.shape}; got {y.dtype} {y.shape}"
         )
-    if not ((y >= 0).all() and (abs(y.sum(axis=-1) - 1) < 1e-3).all()):
+    if not ((y >= 0).all() & (abs(y.sum(axis=-1) - 1) < 1e-3).all()):
         raise ValueError(f"{op}: probabilities must be >= 0 and sum to 1 for every example; these do not")
-    return y.astype(logits.dtype)
+    return y
 
 
 def _check_range(op: str, y: Array, K: int) -> None:
-    if y.min() < 0 or y.max() >= K:
+    if not below(y, K):
         raise ValueError(f"{op}: labels must lie in 0..{K - 1}, for {K} logits; they range from {y.min()} to {y.max()}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_edu.backend import Array, array_module, device_of, scatter_add
-from tinygrad_edu.ops.support import Operand, array_of, as_tensor
+from tinygrad_edu.ops.support import Operand, array_of, as_tensor, below
 from tinygrad_edu.runtime.parallel import product
 from tinygrad_edu.tensor import Tensor, record
 
@@ -23,6 +23,9 @@ def embedding(table: Operand, ids: Operand) -> Tensor:
     - for a small table they add up in a matrix product: with the ids as a one-hot matrix B, B[k, n] = [ids[n] = k],
       Y = B^T E and so dL/dE = B G. With 3,840 ids and 65 rows that is some five times as fast as one addition after
       the other.
+
+    Beside a table on a GPU, ids are best given as they come from the data, on the CPU: checked there, they are copied
+    over. Those that are on the GPU already cost a transfer to the host, which waits for all that the GPU has to do.
 
     Raises TypeError for ids that are not integers, ValueError for an id outside 0..K-1.
     """
@@ -53,14 +56,14 @@ def checked_ids(table: Tensor, ids: Any) -> Array:
     if table.data.ndim != 2:
         raise ValueError(f"embedding: expected a table (K, D), a row for each id; got {table.shape}")
     ids = array_of("embedding", ids)
-    if device_of(ids) != table.device:
+    if device_of(ids) not in ("cpu", table.device):
         raise TypeError(f"embedding: the table is on {table.device!r}, the ids on {device_of(ids)!r}; move one of them")
     if ids.dtype.kind not in "iu":
         raise TypeError(f"embedding: ids must be integers (row numbers), got dtype {ids.dtype}")
     K = len(table.data)
-    if ids.size and (ids.min() < 0 or ids.max() >= K):
+    if not below(ids, K):
         raise ValueError(
             f"embedding: ids must lie in 0..{K - 1}, for a table of {K} rows; "
             f"they range from {ids.min()} to {ids.max()}"
         )
-    return ids.copy()
+    return array_module(table.data).array(ids)

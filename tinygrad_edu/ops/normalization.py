@@ -9,11 +9,16 @@ leaves the shift out). With x^_i = (x_i - m) / s over n numbers and g_i = dL/dx^
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, as_tensor, number, same_kind
+from tinygrad_edu.runtime.fusion import fused
 from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
@@ -78,6 +83,9 @@ def batch_norm(
             along, offset = dgamma * inverse / -n, dbeta / -n
 
             def input_gradient(g, x, d):
+                if xp is not np:
+                    _fused_input_gradient(g, x, mean, along, offset, scale, d)
+                    return
                 _scaled(x, mean, along, offset, d)  # - x^ dL/dgamma / n - dL/dbeta / n
                 d += g
                 d *= scale
@@ -162,9 +170,25 @@ def batch_statistics(X: Array) -> tuple[Array, Array]:
 
 def _scaled(X: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:
     """out = (X - mean) * scale + shift, without a temporary array."""
-    array_module(X).subtract(X, mean, out=out)
+    if array_module(X) is not np:
+        _fused_scaled(X, mean, scale, shift, out)
+        return
+    np.subtract(X, mean, out=out)
     out *= scale
     out += shift
+
+
+# The same passes on a GPU, each in one launch.
+
+
+@fused
+def _fused_scaled(xp, X, mean, scale, shift, out):
+    out[...] = (X - mean) * scale + shift
+
+
+@fused
+def _fused_input_gradient(xp, G, X, mean, along, offset, scale, out):
+    out[...] = ((X - mean) * along + offset + G) * scale
 
 
 # --- passes over large arrays: in parts for the threads, in chunks for the cache ---
@@ -193,13 +217,13 @@ def _column_sums(values: Callable[..., Array], *arrays: Array) -> Array:
 
     def part(start, stop):
         chunks = (values(*(a[rows] for a in arrays)) for rows in _chunks(start, stop, first))
-        return sum(ones[: len(chunk)] @ chunk for chunk in chunks)
+        return functools.reduce(operator.add, (ones[: len(chunk)] @ chunk for chunk in chunks))
 
-    return sum(in_parts(part, len(first), _smallest_part(first), like=first))
+    return functools.reduce(operator.add, in_parts(part, len(first), _smallest_part(first), like=first))
 
 
 def _chunk_rows(X: Array) -> int:
-    return max(1, CHUNK // X.shape[1])
+    return max(1, CHUNK // X.shape[1]) if array_module(X) is np else len(X)  # on a GPU, one chunk: one launch
 
 
 def _chunks(start: int, stop: int, X: Array) -> Iterator[slice]:

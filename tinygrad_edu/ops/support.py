@@ -108,6 +108,18 @@ def same_kind(op: str, *values: Operand) -> tuple[Tensor, ...]:
     return values
 
 
+def below(y: Array, K: int) -> bool:
+    """Whether all whole numbers y lie in 0..K-1: one reduction, and on a GPU one number for the host.
+
+    Read as an unsigned number, a negative one is larger than any K: -1 is 2^64 - 1.
+    """
+    unsigned = y.view(_UNSIGNED[y.dtype.itemsize]) if y.dtype.kind == "i" else y
+    return y.size == 0 or int(unsigned.max()) < K
+
+
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
 def check_broadcast(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
     """NumPy's rule: seen from the last axis, two lengths must be equal or one of them 1."""
     for m, n in zip(reversed(a), reversed(b)):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.tensor import Tensor
@@ -21,7 +23,9 @@ from tinygrad_edu.tensor import Tensor
 Pair = int | tuple[int, int]
 Padding = str | int | tuple[tuple[int, int], tuple[int, int]]
 
-CHUNK = 2**19  # numbers in the windows that are worked on at a time: 2 MB in float32
+# Numbers in the windows that are worked on at a time: 2 MB in float32, for a processor's cache. A GPU has none to care
+# for, and every chunk is a launch of each step; there it is memory alone that sets a bound, 512 MiB.
+CHUNK, CHUNK_ON_GPU = 2**19, 2**27
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,10 @@ class Windows:
             for w in range(0, KW * dw, dw)
         ]
 
-    def chunks(self, n: int) -> Iterator[slice]:
-        """n images a few at a time: so many that their windows' numbers take about two megabytes."""
-        step = max(1, CHUNK // self.numbers)
+    def chunks(self, images: Array) -> Iterator[slice]:
+        """The images a few at a time: so many that their windows' numbers are about CHUNK."""
+        n, most = len(images), CHUNK if array_module(images) is np else CHUNK_ON_GPU
+        step = max(1, most // self.numbers)
         for i in range(0, n, step):
             yield slice(i, min(i + step, n))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinygrad_edu.backend import Array
+from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.tensor import Tensor
 
 
@@ -36,16 +36,21 @@ def _length(gradients: list[Array]) -> float:
     square is 1. That takes two passes more, and is done only where the plain sum is out of the range.
     """
     with np.errstate(over="ignore"):
-        squares = [(g * g).sum() for g in gradients]  # on a GPU, all are on their way before the first is waited for
-    total = sum(map(float, squares))
+        total = sum(_numbers([(g * g).sum() for g in gradients]))
     if 1e-20 < total < math.inf:  # in a smaller sum, squares may be missing that became 0
         return math.sqrt(total)
     if math.isnan(total):
         return total
-    c = max((float(abs(g).max()) for g in gradients if g.size), default=0.0)
+    c = max(_numbers([abs(g).max() for g in gradients if g.size]), default=0.0)
     if c in (0.0, math.inf):
         return c
-    return c * math.sqrt(sum(float(((g / c) ** 2).sum()) for g in gradients))
+    return c * math.sqrt(sum(_numbers([((g / c) ** 2).sum() for g in gradients])))
+
+
+def _numbers(sums: list[Array]) -> list[float]:
+    """Arrays of one number as Python numbers; those on a GPU come together, so that its work is waited for once."""
+    here, there = ([s for s in sums if device_of(s) == device] for device in ("cpu", "cuda"))
+    return [*map(float, here), *(array_module(there[0]).stack(there).tolist() if there else ())]
 
 
 def _at_least_float32(g: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What only makes things faster, and may be skipped: threads for one operation, and memory that is kept.
+"""What only makes things faster, and may be skipped: threads for one operation, memory that is kept, fused kernels.
 
-Both change something in the process: `process.py` says what, and has the switch.
+The first two change something in the process: `process.py` says what, and has the switch.
 """

@@ -17,6 +17,8 @@ from typing import Any
 
 from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
+from tinygrad_edu.backend import device_of
+from tinygrad_edu.tensor import Tensor
 from tinygrad_edu.training.checkpoint import write_whole
 
 Figures = dict[str, float]  # such as {"loss": 0.31, "accuracy": 91.2}
@@ -88,7 +90,8 @@ def fit(
     Parameters
     ----------
     step : callable
-        Trains on one batch, `step(*batch)`, and returns its figures, of which `"loss"` must be one.
+        Trains on one batch, `step(*batch)`, and returns its figures, of which `"loss"` must be one. The loss is looked
+        at after every step. A figure that is an array on a GPU is summed there, and fetched at the epoch's end.
     batches : callable
         Returns the batches of the next epoch, in a new order each time if they are shuffled. With a `len`, they make
         a progress bar that knows its end.
@@ -157,14 +160,14 @@ def _out_of_patience(history: History, monitor: str, patience: int | None) -> bo
 def _train_one_epoch(
     step: Callable[..., Figures], batches: Iterable[tuple], epoch: int, progress: bool | None, delay: float
 ) -> Figures:
-    sums: Figures = {}
+    sums: dict[str, Any] = {}
     examples = 0
     bar = progress_bar(batches, f"epoch {epoch}", progress, delay=delay)
     for number, batch in enumerate(bar):
         figures = step(*batch)
         if not isinstance(figures, dict) or "loss" not in figures:
             raise ValueError(f"fit: step must return its figures, such as {{'loss': 0.3}}; it returned {figures!r:.80}")
-        figures = {name: float(value) for name, value in figures.items()}  # of a Tensor, the number without its tape
+        figures = {name: _number(value, name == "loss") for name, value in figures.items()}
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
                 f"the loss became {figures['loss']} in epoch {epoch}, batch {number} (both counted from 0); "
@@ -175,10 +178,17 @@ def _train_one_epoch(
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + size * value
         if not bar.disable:
-            bar.set_postfix(_short({name: total / examples for name, total in sums.items()}), refresh=False)
+            known = {name: total / examples for name, total in sums.items() if isinstance(total, float)}
+            bar.set_postfix(_short(known), refresh=False)
     if examples == 0:
         raise ValueError("fit: an epoch without a single batch; is the data set empty?")
-    return {f"train_{name}": total / examples for name, total in sums.items()}
+    return {f"train_{name}": float(total) / examples for name, total in sums.items()}
+
+
+def _number(value: Any, now: bool) -> Any:
+    """A figure as a Python number, of a Tensor without its tape; one on a GPU stays there unless it is wanted now."""
+    value = value.data if isinstance(value, Tensor) else value
+    return float(value) if now or device_of(value) == "cpu" else value.astype("float64")
 
 
 def _short(figures: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.activation import sigmoid_of
+from tinygrad_edu.ops.recurrent import on_gpu
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
@@ -55,7 +56,7 @@ def gru(
     """
     states = {"h0": h0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
-    outputs, h = run_sequence("gru", _forward, 3, (x, W, U, b), states, masks)
+    outputs, h = run_sequence("gru", (_forward, on_gpu.gru), 3, (x, W, U, b), states, masks)
     return outputs, h
 
 

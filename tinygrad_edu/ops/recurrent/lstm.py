@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.recurrent import on_gpu
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
@@ -61,7 +62,7 @@ def lstm(
     """
     states = {"h0": h0, "c0": c0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
-    outputs, h, c = run_sequence("lstm", _forward, 4, (x, W, U, b), states, masks)
+    outputs, h, c = run_sequence("lstm", (_forward, on_gpu.lstm), 4, (x, W, U, b), states, masks)
     return outputs, (h, c)
 
 

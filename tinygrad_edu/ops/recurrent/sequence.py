@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.recurrent.arguments import check, check_masks
 from tinygrad_edu.ops.support import Operand, record_many, same_kind
@@ -42,7 +44,7 @@ Forward = Callable[[Array, Array, Array, list[Array], Array | None], tuple[list[
 
 def run_sequence(
     op: str,
-    forward: Forward,
+    forward: tuple[Forward, Forward],
     gates: int,
     tensors: tuple[Operand, Operand, Operand, Operand],
     states: dict[str, Operand | None],
@@ -53,7 +55,7 @@ def run_sequence(
     Parameters
     ----------
     op : the operation's name, for messages.
-    forward : computes the sequence from arrays; see above.
+    forward : computes the sequence from arrays, see above; one form for the CPU and one for a GPU.
     gates : how many blocks of H columns the weights have.
     tensors : x, W, U, b.
     states : the initial states by name, h0 first; None stands for zeros.
@@ -89,7 +91,7 @@ def run_sequence(
         mask = None if recurrent_mask is None else recurrent_mask[part].T
         initial = [0 if s is None else s.data[part].T for s in states.values()]
         V[0, u:] = initial[0] if mask is None else initial[0] * mask
-        last, backwards[start] = forward(V, S, O[:, :, part], initial, mask)
+        last, backwards[start] = forward[xp is not np](V, S, O[:, :, part], initial, mask)
         return last
 
     smallest = max(PART_COLUMNS, PART_WORK // (T * S.size))
@@ -136,10 +138,11 @@ def run_sequence(
 def sum_over_time(V: Array, dA: Array) -> Array:
     """dL/dS = sum_t V_t dA_t^T, for V (T, L, n) and dA (T, M, n): with time beside the batch, one large product.
 
-    The two are copied for it. A long sequence is halved until its copies fit into the processor's cache.
+    The two are copied for it. A long sequence is halved until its copies fit into the processor's cache; on a GPU
+    every half would be four more launches.
     """
     T, L, n = V.shape
-    if T > 1 and dA.size > SUMMED_AT_ONCE:
+    if T > 1 and dA.size > SUMMED_AT_ONCE and array_module(dA) is np:
         half = T // 2
         return sum_over_time(V[:half], dA[:half]) + sum_over_time(V[half:], dA[half:])
     return V.swapaxes(0, 1).reshape(L, T * n).dot(dA.swapaxes(0, 1).reshape(-1, T * n).T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu.ops.recurrent import on_gpu
 from tinygrad_edu.ops.recurrent.sequence import run_sequence, sum_over_time
 from tinygrad_edu.ops.support import Operand
 from tinygrad_edu.tensor import Tensor
@@ -47,7 +48,7 @@ def simple_rnn(
     """
     states = {"h0": h0}
     masks = {"input_mask": input_mask, "recurrent_mask": recurrent_mask}
-    outputs, h = run_sequence("simple_rnn", _forward, 1, (x, W, U, b), states, masks)
+    outputs, h = run_sequence("simple_rnn", (_forward, on_gpu.simple_rnn), 1, (x, W, U, b), states, masks)
     return outputs, h
 
 
