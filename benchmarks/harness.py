@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,23 +43,32 @@ class Result:
     ratios: dict[str, list[float]] = field(default_factory=dict)  # "torch / ours" -> ratio of each round
     peak_memory: dict[str, int | None] = field(default_factory=dict)  # contender -> bytes
     gradient_difference: float | None = None  # relative; None when nothing was compared
+    remarks: dict[str, str] = field(default_factory=dict)  # contender -> what a reader must know
     missing: dict[str, str] = field(default_factory=dict)  # contender -> how to install what it needs
     failure: str = ""
 
+    def measured(self, what: str) -> float | None:
+        """The figure that a `Goal` names so; None where it is missing."""
+        contender = what.removeprefix("peak memory of ")
+        if contender != what:
+            return self.peak_memory.get(contender)
+        values = self.ratios.get(what) or self.seconds.get(what)
+        return statistics.median(values) if values else None
+
 
 def measure(
-    row: Row, rounds: int, threads: int, seed: int = 0, progress: Callable[[str], None] = lambda text: None
+    row: Row, rounds: int, threads: int, progress: Callable[[str], None] = lambda text: None
 ) -> Result:
     """Measure one row; what goes wrong is in the result's `failure`.
 
     Parameters
     ----------
     row : what to measure.
-    rounds : rounds of each contender, without the one that is thrown away.
-    threads : threads that each contender may use.
-    seed : of data and initial weights.
+    rounds : rounds of each contender, without the one that is thrown away; fewer where the row needs no more.
+    threads : threads that each contender may use, unless the row says so.
     progress : called with a line of text before each round.
     """
+    rounds, threads = min(rounds, row.most_rounds or rounds), row.threads or threads
     result = Result(row)
     with contextlib.ExitStack() as stack:
         try:
@@ -67,15 +77,17 @@ def measure(
                 if contender.requires and importlib.util.find_spec(contender.requires) is None:
                     result.missing[name] = (
                         f"{contender.requires} is not installed; to compare with it: "
-                        f"pip install -e '.[{contender.requires}]'"
+                        f"pip install -e '.[{contender.extra or contender.requires}]'"
                     )
                 else:
-                    processes[name] = stack.enter_context(ContenderProcess(name, contender, threads, seed))
+                    processes[name] = stack.enter_context(ContenderProcess(name, contender, threads, row.seed))
             progress(f"{row.name}: gradients")
             gradients = {name: process.gradients() for name, process in processes.items()}
             result.gradient_difference = compare_gradients(gradients, row.tolerance)
             result.seconds = _interleaved_rounds(row, processes, rounds, progress)
             result.peak_memory = {name: process.ask("memory")["bytes"] for name, process in processes.items()}
+            remarks = {name: process.ask("remark")["text"] for name, process in processes.items()}
+            result.remarks = {name: text for name, text in remarks.items() if text}
             result.ratios = pairwise_ratios(result.seconds, row.ratios)
         except BenchmarkError as error:
             result.failure = str(error)
@@ -209,6 +221,12 @@ class ContenderProcess:
 
 
 def thread_limits(threads: int) -> dict[str, str]:
-    """Environment variables that give NumPy's BLAS (whichever it is) and PyTorch the same number of threads."""
-    libraries = ("OMP", "OPENBLAS", "MKL", "BLIS")
-    return {f"{library}_NUM_THREADS": str(threads) for library in libraries} | {"VECLIB_MAXIMUM_THREADS": str(threads)}
+    """Environment variables that give every library the same number of threads.
+
+    The first line is for NumPy's BLAS, whichever it is, and PyTorch; the second for TensorFlow, within an operation and
+    for operations side by side; XLA, which is JAX' compiler, takes NPROC for the number of cores.
+    """
+    names = [f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS")] + ["VECLIB_MAXIMUM_THREADS"]
+    names += ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+    names += ["NPROC"]
+    return dict.fromkeys(names, str(threads))

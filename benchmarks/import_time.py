@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.contender import Contender, Row
+from benchmarks.contender import Contender, Goal, Row
 
 TIME_IMPORT = "import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
 WEIGH_IMPORT = "import {module}; from benchmarks.contender import peak_memory; print(peak_memory() or '')"
@@ -54,5 +54,5 @@ ROW = Row(
     contenders={"ours": Ours, "numpy": NumPy},
     ratios=(("ours", "numpy"),),
     steps=5,
-    goal="ours / numpy at most 1.3",
+    goals=(Goal("ours / numpy", at_most=1.3),),
 )
