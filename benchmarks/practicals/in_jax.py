@@ -140,9 +140,10 @@ class AlexNetJax(Jax):
         for n, (_, _, pool) in enumerate(AlexNet.CONVOLUTIONS):
             layout = ("NHWC", "HWIO", "NHWC")
             x = jax.lax.conv_general_dilated(x, w[f"W{n}"], (1, 1), "SAME", dimension_numbers=layout) + w[f"b{n}"]
-            if pool:
-                window = (1, pool, pool, 1)
-                x = jax.lax.reduce_window(x, -np.inf, jax.lax.max, window, window, "VALID")
+            if pool:  # `lax.reduce_window` says it in one line, and makes the whole step a quarter slower (203 against 164 ms)
+                rows = x.shape[1] // pool
+                cut = x[:, : rows * pool, : rows * pool]
+                x = cut.reshape(len(x), rows, pool, rows, pool, -1).max((2, 4))
             x = relu(x)
         x = relu(x.reshape(len(x), -1) @ w["W5"] + w["b5"])
         if key is not None:

@@ -1,0 +1,116 @@
+"""How time grows with size: operations whose work is proportional to one of their sizes, over a factor of sixteen.
+
+Each size is a row of its own, so that its gradients are compared as well. On axes with logarithmic scales, proportional
+work lies on a line of slope 1: seconds = c size^s means log(seconds) = s log(size) + log(c).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from benchmarks.contender import Goal, Row
+from benchmarks.harness import Result
+from benchmarks.operation import Operation, registered
+from benchmarks.operation_in_pytorch import PyTorchOperation
+from benchmarks.report import duration
+
+SLOPE = Goal("slope of ours", at_least=0.9, at_most=1.1)
+LONGEST = 3  # steps in a round of the largest size; smaller ones have more
+
+
+@dataclass(frozen=True)
+class Series:
+    """One operation over several sizes."""
+
+    name: str
+    title: str
+    axis: str  # what grows
+    rows: dict[int, Row]
+
+    def seconds(self, results: Sequence[Result], contender: str) -> dict[int, float]:
+        """Size -> median time, where it was measured."""
+        found = {result.row.name: result.seconds.get(contender) for result in results}
+        return {size: median(s) for size, row in self.rows.items() if (s := found.get(row.name))}
+
+
+def slope(seconds: dict[int, float]) -> float:
+    """Least squares in logarithms: the s for which s log(size) + log(c) comes closest to log(seconds)."""
+    x, y = np.log(list(seconds)), np.log(list(seconds.values()))
+    x, y = x - x.mean(), y - y.mean()
+    return float((x * y).sum() / (x * x).sum())
+
+
+def series(
+    name: str, title: str, axis: str, sizes: Sequence[int], shapes: Callable[[int], tuple[tuple[int, ...], ...]]
+) -> Series:
+    """The name up to a hyphen is the operation's; `shapes(size)` are those of its factors."""
+    rows = {}
+    for size in sizes:
+        about = {"operation": name.split("-")[0], "shapes": shapes(size), "scale": 0.1}
+        contenders = {
+            kind: registered(__name__, f"{name} {size} {kind}", base, about)
+            for kind, base in (("ours", Operation), ("torch", PyTorchOperation))
+        }
+        steps = LONGEST * max(sizes) // size
+        full_name = f"scaling-{name}-{size}"
+        rows[size] = Row(full_name, f"{title}, {size}", contenders, (("torch", "ours"),), steps, 1e-4, most_rounds=10)
+    return Series(name, title, axis, rows)
+
+
+def recurrent(gates: int) -> Callable[[int], tuple[tuple[int, ...], ...]]:
+    return lambda T: ((128, T, 32), (32, gates * 128), (128, gates * 128), (gates * 128,))
+
+
+STEPS, IMAGES, VECTORS = (4, 8, 16, 32, 64), (16, 32, 64, 128, 256), (128, 256, 512, 1024, 2048)
+CHANNELS = (128, 256, 512, 1024, 2048)
+SERIES = (
+    series("lstm-steps", "lstm(128), batch 128, 32 features", "sequence length (steps)", STEPS, recurrent(4)),
+    series(
+        "simple_rnn-steps", "simple_rnn(128), batch 128, 32 features", "sequence length (steps)", STEPS, recurrent(1)
+    ),
+    series(
+        "conv2d-batch",
+        "conv2d 3 x 3 of maps 10 x 10, 48 to 128 channels",
+        "batch size (images)",
+        IMAGES,
+        lambda N: ((N, 10, 10, 48), (3, 3, 48, 128), (128,)),
+    ),
+    series(
+        "linear-batch",
+        "linear 512 to 512",
+        "batch size (vectors)",
+        VECTORS,
+        lambda N: ((N, 512), (512, 512), (512,)),
+    ),
+    series(
+        "conv2d-channels",
+        "conv2d 3 x 3 of 16 maps 10 x 10, from 32 channels",
+        "output channels",
+        CHANNELS,
+        lambda O: ((16, 10, 10, 32), (3, 3, 32, O), (O,)),
+    ),
+)
+ROWS = tuple(row for one in SERIES for row in one.rows.values())
+
+
+def slopes(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Series -> contender -> slope, where at least two sizes were measured."""
+    found = {}
+    for one in SERIES:
+        measured = {contender: one.seconds(results, contender) for contender in ("ours", "torch")}
+        found[one.name] = {contender: slope(seconds) for contender, seconds in measured.items() if len(seconds) > 1}
+    return found
+
+
+def table(results: Sequence[Result]) -> list[str]:
+    """In Markdown: the smallest and the largest size's time, and the slope between all."""
+    lines = ["| operation, forward and backward | what grows | from | to | slope, ours | slope, PyTorch |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for one in SERIES:
+        ours, found = one.seconds(results, "ours"), slopes(results)[one.name]
+        ends = [f"{size}: {duration(ours[size])}" if size in ours else "-" for size in (min(one.rows), max(one.rows))]
+        fitted = [f"{found[kind]:.2f}" if kind in found else "-" for kind in ("ours", "torch")]
+        lines.append(f"| {' | '.join([one.title, one.axis, *ends, *fitted])} |")
+    return lines
