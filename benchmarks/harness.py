@@ -56,9 +56,7 @@ class Result:
         return statistics.median(values) if values else None
 
 
-def measure(
-    row: Row, rounds: int, threads: int, progress: Callable[[str], None] = lambda text: None
-) -> Result:
+def measure(row: Row, rounds: int, threads: int, progress: Callable[[str], None] = lambda text: None) -> Result:
     """Measure one row; what goes wrong is in the result's `failure`.
 
     Parameters

@@ -53,7 +53,8 @@ class Process(Contender):
         return self.most
 
     def remark(self) -> str:
-        return "on CIFAR-10" if self.source == "real" else "on generated pictures: CIFAR-10 is not in the data directory"
+        found = self.source == "real"
+        return "on CIFAR-10" if found else "on generated pictures; the data directory has no CIFAR-10"
 
 
 class Run(Process):

@@ -29,7 +29,7 @@ class PyTorchOperation(Contender):
         self.axes, result_axes = LAYOUTS[self.operation]
         rng = np.random.default_rng(seed)  # draws in the same order as `Operation`
         arrays = [self.scale * rng.normal(size=shape) for shape in self.shapes]
-        self.leaves = [
+        self.leaves: list[Any] = [
             torch.tensor(a.astype(np.float32).transpose(axes).copy(), requires_grad=True)
             for a, axes in zip(arrays, self.axes)
         ]

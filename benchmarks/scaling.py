@@ -17,7 +17,7 @@ from benchmarks.operation_in_pytorch import PyTorchOperation
 from benchmarks.report import duration
 
 SLOPE = Goal("slope of ours", at_least=0.9, at_most=1.1)
-LONGEST = 3  # steps in a round of the largest size; smaller ones have more
+FEWEST_STEPS = 2  # in a round, of the largest size; smaller ones have more
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def series(
             kind: registered(__name__, f"{name} {size} {kind}", base, about)
             for kind, base in (("ours", Operation), ("torch", PyTorchOperation))
         }
-        steps = LONGEST * max(sizes) // size
+        steps = FEWEST_STEPS * max(sizes) // size
         full_name = f"scaling-{name}-{size}"
         rows[size] = Row(full_name, f"{title}, {size}", contenders, (("torch", "ours"),), steps, 1e-4, most_rounds=10)
     return Series(name, title, axis, rows)

@@ -140,7 +140,7 @@ class AlexNetJax(Jax):
         for n, (_, _, pool) in enumerate(AlexNet.CONVOLUTIONS):
             layout = ("NHWC", "HWIO", "NHWC")
             x = jax.lax.conv_general_dilated(x, w[f"W{n}"], (1, 1), "SAME", dimension_numbers=layout) + w[f"b{n}"]
-            if pool:  # `lax.reduce_window` says it in one line, and makes the whole step a quarter slower (203 against 164 ms)
+            if pool:  # `lax.reduce_window` says it in one line, and the whole step takes 203 ms instead of 164
                 rows = x.shape[1] // pool
                 cut = x[:, : rows * pool, : rows * pool]
                 x = cut.reshape(len(x), rows, pool, rows, pool, -1).max((2, 4))

@@ -1,7 +1,7 @@
 """Keras 3 on TensorFlow's CPU, as the practicals' users know it: `compile`, then `train_on_batch` on NumPy arrays.
 
-Everything is left at Keras' defaults. A model's weights are set from ours, whose layouts are Keras'; gradients come from
-a `GradientTape` on the same model.
+Everything is left at Keras' defaults. A model's weights are set from ours, whose layouts are Keras'; gradients come
+from a `GradientTape` on the same model.
 """
 
 import os

@@ -20,7 +20,7 @@ class Ours(Contender):
     def storey(self) -> contextlib.AbstractContextManager:
         return textbook.instead() if self.plain else contextlib.nullcontext()
 
-    def adam(self, parameters: Iterable[Tensor], **options: float) -> Any:
+    def adam(self, parameters: Iterable[Tensor], **options: Any) -> Any:
         return ByTheTextbook(parameters, adam=True, **options) if self.plain else optim.Adam(parameters, **options)
 
     def sgd(self, parameters: Iterable[Tensor], lr: float) -> Any:
@@ -48,9 +48,9 @@ class Ours(Contender):
 class ByTheTextbook:
     """`textbook.adam` or `textbook.sgd` for each parameter by itself."""
 
-    def __init__(self, parameters: Iterable[Tensor], adam: bool, **options: float) -> None:
+    def __init__(self, parameters: Iterable[Tensor], adam: bool, **options: Any) -> None:
         self.parameters = list(parameters)
-        self.options: dict[str, Any] = options
+        self.options = options
         self.adam = adam
         self.moments: list = [(np.zeros_like(p.data), np.zeros_like(p.data)) for p in self.parameters]
         self.t = 0

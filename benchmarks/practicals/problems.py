@@ -1,7 +1,7 @@
 """What the contenders compute: shapes, data and initial weights of the five practicals, drawn from a seed.
 
-The data are random: the arithmetic does not look at the values. Layouts are Keras' and ours: images (N, H, W, C), kernels
-(KH, KW, C, O), matrices (D, M), sequences (N, T, D), an LSTM's gates in the order i, f, g, o.
+The data are random: the arithmetic does not look at the values. Layouts are Keras' and ours: images (N, H, W, C),
+kernels (KH, KW, C, O), matrices (D, M), sequences (N, T, D), an LSTM's gates in the order i, f, g, o.
 """
 
 from collections.abc import Mapping
