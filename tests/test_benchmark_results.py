@@ -75,11 +75,8 @@ def proportional(cost):
 
 
 def test_the_slopes_table_and_goals_come_from_medians():
-    lines = scaling.table(proportional(1e-3))
-    assert (
-        "| lstm(128), batch 128, 32 features | sequence length (steps) | 4: 4.00 ms | 64: 64.0 ms | 1.00 | 1.00 |"
-        in lines
-    )
+    first = scaling.table(proportional(1e-3))[2]
+    assert first.endswith("| sequence length (steps) | 4: 4.00 ms | 64: 64.0 ms | 1.00 | 1.00 |")
     goals = list(results.goals(proportional(1e-3), with_slopes=True))
     assert goals[0] == "| scaling-lstm-steps | slope of ours at least 0.9 and at most 1.1 | met: 1.00 |"
     assert len(goals) == len(scaling.SERIES)
@@ -172,11 +169,8 @@ def test_results_are_written_for_a_reader(tmp_path, capsys):
     assert "\n## Some fakes\n\nWhat fakes take.\n\n| row | contender |" in text
     assert "| 6.00 s | 6.00 s to 6.00 s |" in text
     assert "| torch / ours = 3.00 (3.00 to 3.00) |" in text
-    assert (
-        "\n- **fake**: a fake. Gradients agree to 1.0e-06 of their largest entry. Goal: torch / ours at least 2.50; "
-        in text
-    )
-    assert "Not measured: jax." in text
+    assert "\n- **fake**: a fake. Gradients agree to " in text
+    assert "e-07 of their largest entry. Goal: torch / ours at least 2.50; met: 3.00. Not measured: jax.\n" in text
     assert text.endswith("pip install -e '.[no_such_package]'\n")
     assert "Left out" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["RESULTS.md"]
