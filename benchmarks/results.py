@@ -52,8 +52,11 @@ def text(
     lines = ["# Benchmarks: what one run measured", ""]
     if rounds < FULL_RUN:
         lines += [f"**A short run (rounds: {rounds}, not {FULL_RUN}). Its figures are no basis for a claim.**", ""]
-    if left_out := [row.name for group in groups for row in group.rows if row.name not in measured]:
-        lines += [f"**Not all rows were asked for. Left out: {', '.join(left_out)}.**", ""]
+    left_out = [group.name for group in groups if group.name not in results]
+    begun = [row.name for group in groups if group.name in results for row in group.rows]
+    left_out += [name for name in begun if name not in measured]
+    if left_out:
+        lines += [f"**Not everything was asked for. Left out: {', '.join(left_out)}.**", ""]
     lines += [HOW_MEASURED, ""]
     lines += [f"- {name}: {value}" for name, value in environment.items()]
     lines += [f"- rounds: {rounds}, fewer where a section says so", ""]
@@ -78,7 +81,7 @@ def goals(results: Iterable[Result], with_slopes: bool) -> Iterable[str]:
             value = found.get("ours")
             measured = "not measured"
             if value is not None:
-                measured = f"{'met' if scaling.SLOPE.met_by(value) else 'NOT met'}: {value:.2f}"
+                measured = f"{'met' if scaling.SLOPE.met_by(value) else 'NOT met'}: {value:.3f}"
             yield f"| scaling-{series} | slope of ours at least {lowest} and at most {highest} | {measured} |"
 
 

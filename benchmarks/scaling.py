@@ -63,7 +63,7 @@ def recurrent(gates: int) -> Callable[[int], tuple[tuple[int, ...], ...]]:
     return lambda T: ((128, T, 32), (32, gates * 128), (128, gates * 128), (gates * 128,))
 
 
-STEPS, IMAGES, VECTORS = (4, 8, 16, 32, 64), (16, 32, 64, 128, 256), (128, 256, 512, 1024, 2048)
+STEPS, IMAGES, VECTORS = (8, 16, 32, 64, 128), (16, 32, 64, 128, 256), (128, 256, 512, 1024, 2048)
 CHANNELS = (128, 256, 512, 1024, 2048)
 SERIES = (
     series("lstm-steps", "lstm(128), batch 128, 32 features", "sequence length (steps)", STEPS, recurrent(4)),
