@@ -31,13 +31,14 @@ def write(
     Everything is written under a temporary name first and then renamed, the text last: whoever looks, or interrupts,
     sees the old text or the new one. `groups` are all there are, `results` what was measured, by a group's name.
     """
+    content = text(environment, rounds, groups, results)
     for group in groups:
         if group.figure and group.name in results:
             group.figure(folder / FIGURES / f"{group.name}.svg", results[group.name])
     path = folder / FILE
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text(environment, rounds, groups, results), encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # gone already when the rename succeeded
