@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import report, results
 from benchmarks.groups import GROUPS, Group
-from benchmarks.harness import measure
+from benchmarks.harness import measure_together
 
 HERE = Path(__file__).parent
 
@@ -22,10 +23,14 @@ def main(arguments: Sequence[str] | None = None, groups: Sequence[Group] = GROUP
         print(f"{name + ':':9} {value}")
     print(f"{'rounds:':9} {flags.rounds}, interleaved; a figure is the median step of a round\n", flush=True)
 
-    measured = {
-        group.name: [measure(row, flags.rounds, flags.threads, progress=_show_progress) for row in group.rows]
-        for group in chosen(groups, flags.only, everything=flags.results is not None)
-    }
+    measured = {}
+    for group in chosen(groups, flags.only, everything=flags.results is not None):
+        together = itertools.groupby(group.rows, key=lambda row: row.series or row.name)
+        measured[group.name] = [
+            result
+            for _, rows in together
+            for result in measure_together(list(rows), flags.rounds, flags.threads, _show_progress)
+        ]
     _show_progress("")
     everything = [result for of_group in measured.values() for result in of_group]
     print(report.table(everything))

@@ -102,6 +102,8 @@ class Row:
         More are not needed to see what the row shows; each may take long.
     seed : int
         Of data and initial weights.
+    series : str
+        Rows with the same word here are compared with each other, so their rounds take turns.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Row:
     threads: int | None = None
     most_rounds: int | None = None
     seed: int = 0
+    series: str = ""
 
 
 def peak_memory() -> int | None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks import scaling
 from benchmarks.groups import Group
@@ -77,13 +78,13 @@ def goals(results: Iterable[Result], with_slopes: bool) -> Iterable[str]:
         for goal in result.row.goals:
             yield f"| {result.row.name} | {goal_in_words(goal, result)} | {verdict(goal, result)} |"
     if with_slopes:
-        for series, found in scaling.slopes(results).items():
+        for one in scaling.SERIES:
             lowest, highest = scaling.SLOPE.at_least, scaling.SLOPE.at_most
-            value = found.get("ours")
             measured = "not measured"
-            if value is not None:
+            if slopes := one.slopes(results, "ours"):
+                value = median(slopes)
                 measured = f"{'met' if scaling.SLOPE.met_by(value) else 'NOT met'}: {value:.3f}"
-            yield f"| scaling-{series} | slope of ours at least {lowest} and at most {highest} | {measured} |"
+            yield f"| scaling-{one.name} | slope of ours at least {lowest} and at most {highest} | {measured} |"
 
 
 def section(group: Group, rounds: int, results: Sequence[Result]) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """How time grows with size: operations whose work is proportional to one of their sizes, over a factor of sixteen.
 
-Each size is a row of its own, so that its gradients are compared as well. On axes with logarithmic scales, proportional
-work lies on a line of slope 1: seconds = c size^s means log(seconds) = s log(size) + log(c).
+Each size is a row of its own, so that its gradients are compared as well; the rounds of all sizes take turns. On axes
+with logarithmic scales, proportional work lies on a line of slope 1: seconds = c size^s means
+log(seconds) = s log(size) + log(c).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,10 +30,16 @@ class Series:
     axis: str  # what grows
     rows: dict[int, Row]
 
-    def seconds(self, results: Sequence[Result], contender: str) -> dict[int, float]:
-        """Size -> median time, where it was measured."""
+    def seconds(self, results: Sequence[Result], contender: str) -> dict[int, list[float]]:
+        """Size -> the times of all rounds, where it was measured."""
         found = {result.row.name: result.seconds.get(contender) for result in results}
-        return {size: median(s) for size, row in self.rows.items() if (s := found.get(row.name))}
+        return {size: s for size, row in self.rows.items() if (s := found.get(row.name))}
+
+    def slopes(self, results: Sequence[Result], contender: str) -> list[float]:
+        """The slope of each round; none where fewer than two sizes were measured."""
+        seconds = self.seconds(results, contender)
+        rounds = zip(*seconds.values()) if len(seconds) > 1 else ()
+        return [slope(dict(zip(seconds, times))) for times in rounds]
 
 
 def slope(seconds: dict[int, float]) -> float:
@@ -55,7 +62,9 @@ def series(
         }
         steps = FEWEST_STEPS * max(sizes) // size
         full_name = f"scaling-{name}-{size}"
-        rows[size] = Row(full_name, f"{title}, {size}", contenders, (("torch", "ours"),), steps, 1e-4, most_rounds=10)
+        rows[size] = Row(
+            full_name, f"{title}, {size}", contenders, (("torch", "ours"),), steps, 1e-4, most_rounds=10, series=name
+        )
     return Series(name, title, axis, rows)
 
 
@@ -95,22 +104,15 @@ SERIES = (
 ROWS = tuple(row for one in SERIES for row in one.rows.values())
 
 
-def slopes(results: Sequence[Result]) -> dict[str, dict[str, float]]:
-    """Series -> contender -> slope, where at least two sizes were measured."""
-    found = {}
-    for one in SERIES:
-        measured = {contender: one.seconds(results, contender) for contender in ("ours", "torch")}
-        found[one.name] = {contender: slope(seconds) for contender, seconds in measured.items() if len(seconds) > 1}
-    return found
-
-
 def table(results: Sequence[Result]) -> list[str]:
-    """In Markdown: the smallest and the largest size's time, and the slope between all."""
+    """In Markdown: the smallest and the largest size's time, and the slope between all, taken round by round."""
     lines = ["| operation, forward and backward | what grows | from | to | slope, ours | slope, PyTorch |"]
     lines += ["|---|---|---|---|---|---|"]
     for one in SERIES:
-        ours, found = one.seconds(results, "ours"), slopes(results)[one.name]
-        ends = [f"{size}: {duration(ours[size])}" if size in ours else "-" for size in (min(one.rows), max(one.rows))]
-        fitted = [f"{found[kind]:.2f}" if kind in found else "-" for kind in ("ours", "torch")]
-        lines.append(f"| {' | '.join([one.title, one.axis, *ends, *fitted])} |")
+        ours = one.seconds(results, "ours")
+        ends = [min(one.rows), max(one.rows)]
+        times = [f"{size}: {duration(median(ours[size]))}" if size in ours else "-" for size in ends]
+        fitted = [one.slopes(results, contender) for contender in ("ours", "torch")]
+        spreads = [f"{median(s):.2f} ({min(s):.2f} to {max(s):.2f})" if s else "-" for s in fitted]
+        lines.append(f"| {' | '.join([one.title, one.axis, *times, *spreads])} |")
     return lines

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks import scaling
 from benchmarks.harness import Result
@@ -15,7 +16,6 @@ def draw(path: Path, results: Sequence[Result]) -> None:
     """One panel per series: median time against size, both logarithmic, and a grey line of slope 1 through ours."""
     columns = 2
     rows = -(-len(scaling.SERIES) // columns)
-    slopes = scaling.slopes(results)
     with new_figure(path, PAGE_WIDTH, 2.4 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for one, panel in zip(scaling.SERIES, panels):
@@ -23,13 +23,14 @@ def draw(path: Path, results: Sequence[Result]) -> None:
             entries, ideal = [], []
             for i, (contender, name) in enumerate(NAMES.items()):
                 seconds = one.seconds(results, contender)
-                milliseconds = [1000 * s for s in seconds.values()]
+                milliseconds = [1000 * median(s) for s in seconds.values()]
                 entries += panel.plot(list(seconds), milliseconds, label=name, **line_style(i, len(seconds)))
                 if contender == "ours" and seconds:
                     last, size = milliseconds[-1], list(seconds)[-1]
                     proportional = [last * s / size for s in sizes]
                     ideal = panel.plot(sizes, proportional, color="#999999", linewidth=0.8, label="slope 1", zorder=1)
-            fitted = ", ".join(f"{NAMES[kind]} {s:.2f}" for kind, s in slopes[one.name].items())
+            slopes = {name: one.slopes(results, contender) for contender, name in NAMES.items()}
+            fitted = ", ".join(f"{name} {median(s):.2f}" for name, s in slopes.items() if s)
             panel.set(xscale="log", yscale="log", xlabel=one.axis, ylabel="time (ms)")
             panel.set_title(f"{one.title}\nslope: {fitted}", fontsize=8)
             panel.set_xticks(sizes, [str(size) for size in sizes])

@@ -227,6 +227,27 @@ def test_a_row_may_limit_its_rounds_and_choose_its_threads():
     assert (result.seconds, result.remarks) == ({"ours": [2.0]}, {"ours": "1"})
 
 
+def test_rows_of_a_series_take_turns_and_fail_alone(monkeypatch, capsys):
+    order = []
+    ask = harness.ContenderProcess.ask
+
+    def ask_and_note(process, do, **arguments):
+        if do == "round":
+            order.append((process.name, arguments["steps"]))
+        return ask(process, do, **arguments)
+
+    monkeypatch.setattr(harness.ContenderProcess, "ask", ask_and_note)
+    rows = [
+        Row(name, name, {"ours": kind}, (), steps, series="sizes")
+        for name, kind, steps in (("small", Steady, 2), ("broken", Dies, 3), ("large", Slow, 4))
+    ]
+    assert main(["--rounds", "2", "--threads", "1"], groups(*rows)) == 1
+    assert order == [("ours", 2), ("ours", 3), ("ours", 4), ("ours", 2), ("ours", 4), ("ours", 2), ("ours", 4)]
+    output = capsys.readouterr().out
+    assert output.count("FAILED") == 1
+    assert "6.00 s" in output
+
+
 def test_the_extra_is_named_where_it_is_not_the_package():
     hints = measure(fake_row(ours=Steady, keras=NeedsMissingOfAnExtra), rounds=1, threads=1).missing
     assert hints == {"keras": "no_such_package is not installed; to compare with it: pip install -e '.[an_extra]'"}
