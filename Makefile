@@ -18,7 +18,7 @@ check: lint test              ## what to run after changing a line
 gradcheck: $(VENV)/installed  ## every operation against finite differences, in one table
 	$(BIN)/python -m tinygrad_edu.gradcheck
 
-bench: $(VENV)/installed      ## side by side with PyTorch, where it is installed
+bench: $(VENV)/installed      ## side by side with PyTorch, Keras and JAX, where they are installed
 	$(BIN)/python -m benchmarks
 
 lint: $(VENV)/installed-dev   ## ruff and mypy

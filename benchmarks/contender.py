@@ -1,5 +1,6 @@
 """What a row of the table is made of: contenders that do the same work, and how to compare them."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +18,10 @@ class Contender:
     """
 
     requires: str | None = None
-    """A package that may be missing (its name is also that of our pip extra): import it in `__init__`, not above."""
+    """A package that may be missing: import it in `__init__`, not above."""
+
+    extra: str | None = None
+    """Our pip extra that brings it; None where that has the package's name."""
 
     def __init__(self, seed: int) -> None:
         pass
@@ -46,6 +50,31 @@ class Contender:
         """The most resident memory in bytes that the work ever took, as far as the system tells."""
         return peak_memory()
 
+    def remark(self) -> str:
+        """What a reader of the figures must know that only the contender does, such as which data it found."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the project wants to see, as a number: `Goal("torch / ours", at_least=3.0)`.
+
+    Attributes
+    ----------
+    what : str
+        A ratio, whose median counts; or a contender, whose median time in seconds counts, or "peak memory of" one, in
+        bytes.
+    at_least, at_most : float
+        One of the two, or both.
+    """
+
+    what: str
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    def met_by(self, value: float) -> bool:
+        return self.at_least <= value <= self.at_most
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,8 +94,16 @@ class Row:
         Steps in a round. A round should take some 50 milliseconds or more, so that its median means something.
     tolerance : float
         How far gradients may differ, relative to the largest entry. The default is 80 float32 roundings.
-    goal : str
-        What the project wants to see, in words.
+    goals : tuple of Goal
+        What the project wants to see.
+    threads : int
+        Threads of each contender, where the row does not leave that to the command line.
+    most_rounds : int
+        More are not needed to see what the row shows; each may take long.
+    seed : int
+        Of data and initial weights.
+    series : str
+        Rows with the same word here are compared with each other, so their rounds take turns.
     """
 
     name: str
@@ -75,7 +112,11 @@ class Row:
     ratios: tuple[tuple[str, str], ...]
     steps: int
     tolerance: float = 1e-5
-    goal: str = ""
+    goals: tuple[Goal, ...] = ()
+    threads: int | None = None
+    most_rounds: int | None = None
+    seed: int = 0
+    series: str = ""
 
 
 def peak_memory() -> int | None:

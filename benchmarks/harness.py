@@ -11,11 +11,12 @@ import contextlib
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,58 +43,95 @@ class Result:
     ratios: dict[str, list[float]] = field(default_factory=dict)  # "torch / ours" -> ratio of each round
     peak_memory: dict[str, int | None] = field(default_factory=dict)  # contender -> bytes
     gradient_difference: float | None = None  # relative; None when nothing was compared
+    remarks: dict[str, str] = field(default_factory=dict)  # contender -> what a reader must know
     missing: dict[str, str] = field(default_factory=dict)  # contender -> how to install what it needs
     failure: str = ""
 
+    def measured(self, what: str) -> float | None:
+        """The figure that a `Goal` names so; None where it is missing."""
+        contender = what.removeprefix("peak memory of ")
+        if contender != what:
+            return self.peak_memory.get(contender)
+        values = self.ratios.get(what) or self.seconds.get(what)
+        return statistics.median(values) if values else None
 
-def measure(
-    row: Row, rounds: int, threads: int, seed: int = 0, progress: Callable[[str], None] = lambda text: None
-) -> Result:
+
+def measure(row: Row, rounds: int, threads: int, progress: Callable[[str], None] = lambda text: None) -> Result:
     """Measure one row; what goes wrong is in the result's `failure`.
 
     Parameters
     ----------
     row : what to measure.
-    rounds : rounds of each contender, without the one that is thrown away.
-    threads : threads that each contender may use.
-    seed : of data and initial weights.
+    rounds : rounds of each contender, without the one that is thrown away; fewer where the row needs no more.
+    threads : threads that each contender may use, unless the row says so.
     progress : called with a line of text before each round.
     """
-    result = Result(row)
+    return measure_together([row], rounds, threads, progress)[0]
+
+
+def measure_together(
+    rows: Sequence[Row], rounds: int, threads: int, progress: Callable[[str], None] = lambda text: None
+) -> list[Result]:
+    """Measure rows whose rounds take turns too, since their figures will be compared with each other."""
+    results = [Result(row) for row in rows]
+    processes: list[dict[str, ContenderProcess]] = [{} for _ in rows]
     with contextlib.ExitStack() as stack:
-        try:
-            processes = {}
-            for name, contender in row.contenders.items():
-                if contender.requires and importlib.util.find_spec(contender.requires) is None:
-                    result.missing[name] = (
-                        f"{contender.requires} is not installed; to compare with it: "
-                        f"pip install -e '.[{contender.requires}]'"
+        for result, mine in zip(results, processes):
+            with _noting_failure(result):
+                progress(f"{result.row.name}: gradients")
+                mine |= _start(result, threads, stack)
+                gradients = {name: process.gradients() for name, process in mine.items()}
+                result.gradient_difference = compare_gradients(gradients, result.row.tolerance)
+        for r in range(-1, rounds):  # round -1 is the warm-up
+            for result, mine in zip(results, processes):
+                if result.failure or r >= (result.row.most_rounds or rounds):
+                    continue
+                with _noting_failure(result):
+                    progress(
+                        f"{result.row.name}: round {r + 1} of {rounds}" if r >= 0 else f"{result.row.name}: warm-up"
                     )
-                else:
-                    processes[name] = stack.enter_context(ContenderProcess(name, contender, threads, seed))
-            progress(f"{row.name}: gradients")
-            gradients = {name: process.gradients() for name, process in processes.items()}
-            result.gradient_difference = compare_gradients(gradients, row.tolerance)
-            result.seconds = _interleaved_rounds(row, processes, rounds, progress)
-            result.peak_memory = {name: process.ask("memory")["bytes"] for name, process in processes.items()}
-            result.ratios = pairwise_ratios(result.seconds, row.ratios)
-        except BenchmarkError as error:
-            result.failure = str(error)
-    return result
+                    _round(result, mine, keep=r >= 0)
+        for result, mine in zip(results, processes):
+            if not result.failure:
+                with _noting_failure(result):
+                    result.peak_memory = {name: process.ask("memory")["bytes"] for name, process in mine.items()}
+                    remarks = {name: process.ask("remark")["text"] for name, process in mine.items()}
+                    result.remarks = {name: text for name, text in remarks.items() if text}
+                    result.ratios = pairwise_ratios(result.seconds, result.row.ratios)
+    return results
 
 
-def _interleaved_rounds(
-    row: Row, processes: Mapping[str, "ContenderProcess"], rounds: int, progress: Callable[[str], None]
-) -> dict[str, list[float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in processes}
-    for r in range(-1, rounds):  # round -1 is the warm-up
-        progress(f"{row.name}: round {r + 1} of {rounds}" if r >= 0 else f"{row.name}: warm-up")
-        for name, process in processes.items():
-            time.sleep(SETTLE_SECONDS)
-            median = process.ask("round", steps=row.steps)["seconds"]
-            if r >= 0:
-                seconds[name].append(median)
-    return seconds
+@contextlib.contextmanager
+def _noting_failure(result: Result) -> Iterator[None]:
+    """A row that went wrong has a reason and no times."""
+    try:
+        yield
+    except BenchmarkError as error:
+        result.failure, result.seconds = str(error), {}
+
+
+def _start(result: Result, threads: int, stack: contextlib.ExitStack) -> dict[str, "ContenderProcess"]:
+    """The processes of all contenders whose packages are there; `stack` will end them."""
+    row, processes = result.row, {}
+    for name, contender in row.contenders.items():
+        if contender.requires and importlib.util.find_spec(contender.requires) is None:
+            result.missing[name] = (
+                f"{contender.requires} is not installed; to compare with it: "
+                f"pip install -e '.[{contender.extra or contender.requires}]'"
+            )
+        else:
+            process = ContenderProcess(name, contender, row.threads or threads, row.seed)
+            processes[name] = stack.enter_context(process)
+    return processes
+
+
+def _round(result: Result, processes: Mapping[str, "ContenderProcess"], keep: bool) -> None:
+    """One round of each contender; its median step is kept, unless it was the warm-up."""
+    for name, process in processes.items():
+        time.sleep(SETTLE_SECONDS)
+        median = process.ask("round", steps=result.row.steps)["seconds"]
+        if keep:
+            result.seconds.setdefault(name, []).append(median)
 
 
 def pairwise_ratios(seconds: Mapping[str, list[float]], pairs: tuple[tuple[str, str], ...]) -> dict[str, list[float]]:
@@ -209,6 +247,12 @@ class ContenderProcess:
 
 
 def thread_limits(threads: int) -> dict[str, str]:
-    """Environment variables that give NumPy's BLAS (whichever it is) and PyTorch the same number of threads."""
-    libraries = ("OMP", "OPENBLAS", "MKL", "BLIS")
-    return {f"{library}_NUM_THREADS": str(threads) for library in libraries} | {"VECLIB_MAXIMUM_THREADS": str(threads)}
+    """Environment variables that give every library the same number of threads.
+
+    The first line is for NumPy's BLAS, whichever it is, and PyTorch; the second for TensorFlow, within an operation and
+    for operations side by side; XLA, which is JAX' compiler, takes NPROC for the number of cores.
+    """
+    names = [f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS")] + ["VECLIB_MAXIMUM_THREADS"]
+    names += ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+    names += ["NPROC"]
+    return dict.fromkeys(names, str(threads))

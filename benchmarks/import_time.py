@@ -6,11 +6,10 @@ that all interpreters of a contender share.
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 
-from benchmarks.contender import Contender, Row
+from benchmarks.contender import Contender, Goal, Row
+from benchmarks.fresh import output_of_python
 
 TIME_IMPORT = "import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
 WEIGH_IMPORT = "import {module}; from benchmarks.contender import peak_memory; print(peak_memory() or '')"
@@ -35,9 +34,7 @@ class Import(Contender):
 
     def _in_fresh_interpreter(self, code: str) -> str:
         """What a new Python prints when it runs `code`; its stderr is ours."""
-        command = [sys.executable, "-c", code]
-        finished = subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True)
-        return finished.stdout.strip()
+        return output_of_python("-c", code, environment=self._environment)
 
 
 class Ours(Import):
@@ -54,5 +51,5 @@ ROW = Row(
     contenders={"ours": Ours, "numpy": NumPy},
     ratios=(("ours", "numpy"),),
     steps=5,
-    goal="ours / numpy at most 1.3",
+    goals=(Goal("ours / numpy", at_most=1.3),),
 )

@@ -1,7 +1,9 @@
 """What was measured, for people (a table) and for programs (JSON)."""
 
+import contextlib
 import datetime
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.contender import Goal
 from benchmarks.harness import Result
 
 
@@ -25,6 +28,8 @@ def environment(threads: int) -> dict[str, str]:
         "Python": platform.python_version(),
         "NumPy": f"{np.__version__}, BLAS {blas['name']} {blas['version']}",
         "PyTorch": _version("torch"),
+        "Keras": f"{_version('keras')}, on TensorFlow {_version('tensorflow', 'tensorflow-cpu')}",
+        "JAX": _version("jax"),
     }
 
 
@@ -44,11 +49,12 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)  # without importing it
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+def _version(*packages: str) -> str:
+    """That of the first of these packages that is installed, without importing it."""
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(package)
+    return "not installed"
 
 
 def table(results: Sequence[Result]) -> str:
@@ -66,31 +72,56 @@ def _figures(result: Result, contender: str) -> tuple[str, str, str, str, str]:
     if contender not in result.seconds:
         return "failed" if result.failure else "-", "", "", "", ""
     seconds = result.seconds[contender]
-    memory = result.peak_memory[contender]
-    ratios = [
-        f"{pair} = {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-        for pair, values in result.ratios.items()
-        if pair.startswith(f"{contender} /")
-    ]
     return (
         duration(statistics.median(seconds)),
         duration(min(seconds)),
         duration(max(seconds)),
-        "unknown" if memory is None else f"{memory / 2**20:.0f} MiB",
-        ", ".join(ratios),
+        memory(result.peak_memory[contender]),
+        ", ".join(ratios_of(result, contender)),
     )
+
+
+def ratios_of(result: Result, contender: str) -> list[str]:
+    """The ratios in which it comes first: "torch / ours = 2.50 (2.41 to 2.62)"."""
+    return [
+        f"{pair} = {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        for pair, values in result.ratios.items()
+        if pair.startswith(f"{contender} /")
+    ]
 
 
 def _notes(result: Result) -> Iterable[str]:
     yield f"{result.row.name}: {result.row.title}"
-    if result.row.goal:
-        yield f"  goal: {result.row.goal}"
+    for goal in result.row.goals:
+        yield f"  goal: {goal_in_words(goal, result)}, {verdict(goal, result)}"
     if result.gradient_difference is not None:
         yield f"  gradients agree: largest difference {result.gradient_difference:.1e} of the largest entry"
-    for contender, hint in result.missing.items():
-        yield f"  {contender}: {hint}"
+    for contender, text in (result.remarks | result.missing).items():
+        yield f"  {contender}: {text}"
     if result.failure:
         yield "  FAILED: " + result.failure.replace("\n", "\n    ")
+
+
+def goal_in_words(goal: Goal, result: Result) -> str:
+    """ "torch / ours at least 3.00"."""
+    bounds = {"at least": goal.at_least, "at most": goal.at_most}
+    limits = [f"{words} {amount(goal.what, x, result)}" for words, x in bounds.items() if math.isfinite(x)]
+    return f"{goal.what} {' and '.join(limits)}"
+
+
+def verdict(goal: Goal, result: Result) -> str:
+    """ "met: 3.12", or what came instead."""
+    value = result.measured(goal.what)
+    if value is None:
+        return "not measured"
+    return f"{'met' if goal.met_by(value) else 'NOT met'}: {amount(goal.what, value, result)}"
+
+
+def amount(what: str, value: float, result: Result) -> str:
+    """A figure with the unit of what a goal speaks of: a contender's time, its peak memory, or a ratio."""
+    if what in result.row.contenders:
+        return duration(value)
+    return memory(value) if what.startswith("peak memory of ") else f"{value:.2f}"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -117,14 +148,27 @@ def duration(seconds: float) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
+def memory(size: float | None) -> str:
+    """Bytes in MiB: `memory(2**21)` is "2 MiB"."""
+    return "unknown" if size is None else f"{size / 2**20:.0f} MiB"
+
+
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Every figure of every round, in seconds and bytes."""
     return [
         {
             "row": result.row.name,
             "title": result.row.title,
-            "goal": result.row.goal,
+            "goals": [
+                {
+                    "goal": goal_in_words(goal, result),
+                    "measured": (value := result.measured(goal.what)),
+                    "met": None if value is None else goal.met_by(value),
+                }
+                for goal in result.row.goals
+            ],
             "gradient_difference": result.gradient_difference,
+            "remarks": result.remarks,
             "missing": result.missing,
             "failure": result.failure,
             "contenders": {

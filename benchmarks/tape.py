@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contender import Contender, Row
+from benchmarks.contender import Contender, Goal, Row
 from tinygrad_edu import Tensor
 
 NODES = 1000
@@ -82,5 +82,5 @@ ROW = Row(
     contenders={"ours": Ours, "torch": PyTorch},
     ratios=(("torch", "ours"),),
     steps=30,
-    goal="ours at most 2 µs",
+    goals=(Goal("ours", at_most=2e-6),),
 )

@@ -3,51 +3,13 @@
 `python -m benchmarks --only textbook`. The sizes are those at which the practicals use the operations.
 """
 
-import contextlib
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contender import Contender, Row
-from tinygrad_edu import Tensor, ops, optim, textbook
-
-
-class Operation(Contender):
-    """Times one operation, forward and backward; the subclasses say which, and on which storey."""
-
-    operation = ""
-    shapes: tuple[tuple[int, ...], ...] = ()  # of what gets a gradient
-    others: Callable[[np.random.Generator], tuple] = staticmethod(lambda rng: ())  # what comes behind
-    options: Mapping[str, Any] = {}
-    scale = 1.0  # of all that gets a gradient
-    plain = False
-
-    def __init__(self, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        arrays = [self.scale * rng.normal(size=shape) for shape in self.shapes]
-        self.leaves = [Tensor(array.astype(np.float32), requires_grad=True) for array in arrays]
-        self.rest = self.others(rng)
-        with self.storey():
-            self.G = np.asarray(rng.normal(size=self.result().shape), np.float32)
-
-    def storey(self) -> contextlib.AbstractContextManager:
-        return textbook.instead() if self.plain else contextlib.nullcontext()
-
-    def result(self) -> Tensor:
-        y = getattr(ops, self.operation)(*self.leaves, *self.rest, **self.options)
-        return y[0] if isinstance(y, tuple) else y
-
-    def step(self) -> None:
-        for leaf in self.leaves:
-            leaf.grad = None
-        with self.storey():
-            self.result().backward(self.G)
-
-    def gradients(self) -> dict[str, np.ndarray | None]:
-        self.rest = self.others(np.random.default_rng(0))  # the same generators on both storeys
-        self.step()
-        return {str(i): leaf.grad for i, leaf in enumerate(self.leaves)}
+from benchmarks.operation import Operation, registered
+from tinygrad_edu import Tensor, optim, textbook
 
 
 class Step(Contender):
@@ -82,15 +44,8 @@ def row(name: str, title: str, steps: int, shapes: tuple[tuple[int, ...], ...], 
     """A row for one operation; its name up to a hyphen is the operation's."""
     about = {"operation": name.split("-")[0], "shapes": shapes, **about}
     kinds = {"ours": about, "textbook": {**about, "plain": True}}
-    contenders = {kind: registered(f"{name} {kind}", Operation, own) for kind, own in kinds.items()}
-    return Row(f"textbook-{name}", title, contenders, (("textbook", "ours"),), steps, tolerance=1e-4)
-
-
-def registered(name: str, base: type[Contender], about: dict[str, Any]) -> type[Contender]:
-    """A subclass that a contender's process finds in this module by its name."""
-    kind = type(name, (base,), {key: staticmethod(value) if callable(value) else value for key, value in about.items()})
-    globals()[name] = kind
-    return kind
+    contenders = {kind: registered(__name__, f"{name} {kind}", Operation, own) for kind, own in kinds.items()}
+    return Row(f"textbook-{name}", title, contenders, (("textbook", "ours"),), steps, 1e-4, most_rounds=10)
 
 
 def recurrent(gates: int, N: int, T: int, D: int, H: int, biases: tuple[int, ...] = ()) -> tuple[tuple[int, ...], ...]:
@@ -133,9 +88,10 @@ ROWS = (
     Row(
         "textbook-adam",
         "Adam's step over 1.2 million parameters in two large arrays and five small ones",
-        {"ours": Step, "textbook": registered("adam textbook", Step, {"plain": True})},
+        {"ours": Step, "textbook": registered(__name__, "adam textbook", Step, {"plain": True})},
         (("textbook", "ours"),),
         20,
         tolerance=1e-4,
+        most_rounds=10,
     ),
 )

@@ -5,6 +5,7 @@ It reads requests from stdin and writes one reply to each, every one a line of J
     {"do": "gradients", "file": F}   writes them to F, an .npz file        {}
     {"do": "round", "steps": N}      N steps; the median time of a step    {"seconds": 0.0001}
     {"do": "memory"}                 peak resident memory                  {"bytes": 60000000}
+    {"do": "remark"}                 what a reader must know               {"text": "real data"}
 
 It ends when stdin does. An exception ends it too, with a traceback on stderr, where the harness finds it.
 """
@@ -43,6 +44,8 @@ def answer(contender: Contender, request: dict[str, Any]) -> dict[str, Any]:
             return {"seconds": statistics.median(contender.time_steps(request["steps"]))}
         case "memory":
             return {"bytes": contender.peak_memory()}
+        case "remark":
+            return {"text": contender.remark()}
     raise ValueError(f"unknown request {request}")
 
 

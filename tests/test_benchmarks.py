@@ -3,6 +3,8 @@
 The contenders below are fakes; the workers find them by importing this file, as they import a row's file.
 """
 
+import dataclasses
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import harness, report
-from benchmarks.__main__ import ROWS, main
-from benchmarks.contender import Contender, Row, peak_memory
+from benchmarks import harness, import_time, report, scaling, tape
+from benchmarks.__main__ import main
+from benchmarks.contender import Contender, Goal, Row, peak_memory
+from benchmarks.groups import GROUPS, Group
 from benchmarks.harness import BenchmarkError, Result, compare_gradients, measure, pairwise_ratios
+from benchmarks.practicals import rows as practicals
 
 
 class Steady(Contender):
@@ -66,9 +70,23 @@ class NeedsMissing(Steady):
     requires = "no_such_package"
 
 
+class NeedsMissingOfAnExtra(Steady):
+    requires, extra = "no_such_package", "an_extra"
+
+
+class TellsThreads(Steady):
+    def remark(self):
+        return os.environ["OMP_NUM_THREADS"]
+
+
 def fake_row(**contenders):
     pairs = tuple((name, "ours") for name in contenders if name != "ours")
-    return Row(name="fake", title="a fake", contenders=contenders, ratios=pairs, steps=10, goal="to be fast")
+    goals = (Goal(" / ".join(pairs[0]), at_least=2.5),) if pairs else ()
+    return Row(name="fake", title="a fake", contenders=contenders, ratios=pairs, steps=10, goals=goals)
+
+
+def groups(*rows):
+    return [Group("fakes", "Some fakes", "What fakes take.", rows, by_default=True)]
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +117,7 @@ def test_the_table_shows_the_median_of_the_ratios_not_the_ratio_of_the_medians()
     assert ours.split() == ["fake", "ours", "2.00", "s", "1.00", "s", "4.00", "s", "30", "MiB"]
     assert torch.split()[:8] == ["torch", "4.00", "s", "3.00", "s", "20.0", "s", "unknown"]
     assert torch.endswith("torch / ours = 3.00 (2.00 to 5.00)")
-    assert "goal: to be fast" in table
+    assert "goal: torch / ours at least 2.50, met: 3.00" in table
     assert "largest difference 2.0e-07" in table
 
 
@@ -201,6 +219,40 @@ def test_a_row_with_three_contenders_is_measured(monkeypatch):
     assert {do for _, do in order[:3]} == {"gradients"}
 
 
+def test_a_row_may_limit_its_rounds_and_choose_its_threads():
+    row = dataclasses.replace(fake_row(ours=TellsThreads), most_rounds=2)
+    result = measure(row, rounds=5, threads=3)
+    assert (result.seconds, result.remarks) == ({"ours": [2.0, 2.0]}, {"ours": "3"})
+    result = measure(dataclasses.replace(row, threads=1), rounds=1, threads=3)
+    assert (result.seconds, result.remarks) == ({"ours": [2.0]}, {"ours": "1"})
+
+
+def test_rows_of_a_series_take_turns_and_fail_alone(monkeypatch, capsys):
+    order = []
+    ask = harness.ContenderProcess.ask
+
+    def ask_and_note(process, do, **arguments):
+        if do == "round":
+            order.append((process.name, arguments["steps"]))
+        return ask(process, do, **arguments)
+
+    monkeypatch.setattr(harness.ContenderProcess, "ask", ask_and_note)
+    rows = [
+        Row(name, name, {"ours": kind}, (), steps, series="sizes")
+        for name, kind, steps in (("small", Steady, 2), ("broken", Dies, 3), ("large", Slow, 4))
+    ]
+    assert main(["--rounds", "2", "--threads", "1"], groups(*rows)) == 1
+    assert order == [("ours", 2), ("ours", 3), ("ours", 4), ("ours", 2), ("ours", 4), ("ours", 2), ("ours", 4)]
+    output = capsys.readouterr().out
+    assert output.count("FAILED") == 1
+    assert "6.00 s" in output
+
+
+def test_the_extra_is_named_where_it_is_not_the_package():
+    hints = measure(fake_row(ours=Steady, keras=NeedsMissingOfAnExtra), rounds=1, threads=1).missing
+    assert hints == {"keras": "no_such_package is not installed; to compare with it: pip install -e '.[an_extra]'"}
+
+
 @pytest.mark.parametrize(
     ("contender", "message"),
     [
@@ -233,7 +285,8 @@ def test_no_process_is_left_behind(monkeypatch):
 
 def test_the_contenders_are_told_the_number_of_threads():
     limits = harness.thread_limits(3)
-    assert limits["OMP_NUM_THREADS"] == limits["OPENBLAS_NUM_THREADS"] == "3"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC"):
+        assert limits[name] == "3"
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
@@ -241,8 +294,8 @@ def test_the_contenders_are_told_the_number_of_threads():
 
 def test_the_table_and_the_json_tell_everything(tmp_path, capsys):
     file = tmp_path / "figures.json"
-    rows = [fake_row(ours=Steady, torch=Slow)]
-    assert main(["--rounds", "1", "--threads", "1", "--only", "fake", "--json", str(file)], rows) == 0
+    flags = ["--rounds", "1", "--threads", "1", "--only", "fake", "--json", str(file)]
+    assert main(flags, groups(fake_row(ours=Steady, torch=Slow))) == 0
     output = capsys.readouterr().out
     for text in ("date:", "CPU:", "threads:  1", "NumPy:", "BLAS", "PyTorch:", "torch / ours = 3.00 (3.00 to 3.00)"):
         assert text in output
@@ -251,11 +304,12 @@ def test_the_table_and_the_json_tell_everything(tmp_path, capsys):
     (row,) = figures["rows"]
     assert row["contenders"]["torch"]["seconds"] == {"median": 6.0, "min": 6.0, "max": 6.0, "rounds": [6.0]}
     assert row["ratios"]["torch / ours"]["rounds"] == [3.0]
+    assert row["goals"] == [{"goal": "torch / ours at least 2.50", "measured": 3.0, "met": True}]
     assert row["failure"] == ""
 
 
 def test_a_missing_package_is_named_with_its_remedy_and_our_time_stands(capsys):
-    assert main(["--rounds", "1"], [fake_row(ours=Steady, torch=NeedsMissing)]) == 0
+    assert main(["--rounds", "1"], groups(fake_row(ours=Steady, torch=NeedsMissing))) == 0
     output = capsys.readouterr().out
     assert "torch: no_such_package is not installed; to compare with it: pip install -e '.[no_such_package]'" in output
     assert "2.00 s" in output
@@ -264,7 +318,7 @@ def test_a_missing_package_is_named_with_its_remedy_and_our_time_stands(capsys):
 def test_a_failing_row_makes_the_status_1_and_leaves_the_others_standing(tmp_path, capsys):
     good = Row(name="good", title="a good one", contenders={"ours": Steady}, ratios=(), steps=1)
     file = tmp_path / "figures.json"
-    assert main(["--rounds", "1", "--json", str(file)], [fake_row(ours=Steady, other=Wrong), good]) == 1
+    assert main(["--rounds", "1", "--json", str(file)], groups(fake_row(ours=Steady, other=Wrong), good)) == 1
     output = capsys.readouterr().out
     assert "FAILED: gradients disagree" in output
     assert "2.00 s" in output
@@ -274,11 +328,12 @@ def test_a_failing_row_makes_the_status_1_and_leaves_the_others_standing(tmp_pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--only", "nonsense"], "--only nonsense: no such row; there are softmax-regression, "),
+        (["--only", "nonsense"], "--only nonsense: no such row; there are practicals, "),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["--rounds", "many"], "invalid int value: 'many'"),
         (["--threads", "-1"], "--threads must be at least 1, got -1"),
         (["--json", "no/such/folder/f.json"], "not a file name in an existing folder"),
+        (["--results", "no/such/folder"], "--results no/such/folder: not an existing folder"),
     ],
 )
 def test_wrong_flags_are_explained_with_status_2(flags, message, capsys):
@@ -290,22 +345,45 @@ def test_wrong_flags_are_explained_with_status_2(flags, message, capsys):
 
 # --- the real rows -------------------------------------------------------------------------------------------------
 
+ROWS = [row for group in GROUPS for row in group.rows]
+# Of the operations that are measured at several sizes, the smallest.
+OTHERS = [tape.ROW, import_time.ROW, *(one.rows[min(one.rows)] for one in scaling.SERIES)]
+PAIRS = [(row, other) for row in practicals.ROWS for other in row.contenders if other != "ours"]
+
+
+def test_names_are_used_once():
+    names = [group.name for group in GROUPS] + [row.name for row in ROWS]
+    assert len(names) - len(set(names)) == 1  # a group of one row, `manners`, has its name
+
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_names_in_a_row_fit_together(row):
-    assert next(iter(row.contenders)) == "ours"
     assert all({slow, fast} <= row.contenders.keys() for slow, fast in row.ratios)
+    named = {" / ".join(pair) for pair in row.ratios} | row.contenders.keys()
+    assert all(goal.what.removeprefix("peak memory of ") in named for goal in row.goals)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_each_row_runs_and_its_contenders_agree(row):
-    short = Row(row.name, row.title, row.contenders, row.ratios, steps=1, tolerance=row.tolerance)
-    result = measure(short, rounds=1, threads=1)
+def measure_briefly(row):
+    result = measure(dataclasses.replace(row, steps=1), rounds=1, threads=1)
     assert result.failure == ""
-    assert "ours" in result.seconds
     assert result.missing.keys() | result.seconds.keys() == row.contenders.keys()
+    return result
 
 
-def test_listing_the_rows_imports_no_torch():
-    code = "import sys, benchmarks.__main__; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
+@pytest.mark.parametrize("row", OTHERS, ids=lambda row: row.name)
+def test_each_row_runs_and_its_contenders_agree(row):
+    assert "ours" in measure_briefly(row).seconds
+
+
+@pytest.mark.parametrize(("row", "other"), PAIRS, ids=lambda x: x if isinstance(x, str) else x.name)
+def test_each_contender_of_a_practical_runs_and_agrees_with_ours(row, other):
+    pair = {name: row.contenders[name] for name in ("ours", other)}
+    if (package := pair[other].requires) and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    assert 0 < measure_briefly(dataclasses.replace(row, contenders=pair)).gradient_difference < 1e-5
+
+
+def test_listing_the_rows_imports_no_other_framework():
+    code = "import sys, benchmarks.__main__; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=Path(__file__).parent.parent)
+    assert not {"torch", "keras", "tensorflow", "jax"} & set(loaded.split())

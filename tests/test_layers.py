@@ -43,7 +43,7 @@ LIBRARIES = {
     "pandas": set(),
 }
 INSIDE_FUNCTIONS = {"cupy", "matplotlib", "threadpoolctl", "concurrent"}  # optional, or too slow for every start
-INSIDE_BENCHMARKS = {"torch", "resource"}
+INSIDE_BENCHMARKS = {"torch", "keras", "tensorflow", "jax", "resource"}
 
 
 def files(folder):
