@@ -1,6 +1,5 @@
 """Ours: the fast operations, the textbook's, and for sequences the cell unrolled with small operations."""
 
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,17 +13,13 @@ from tinygrad_edu import Tensor, nn, ops, optim, textbook
 class Ours(Contender):
     """A training step is zero grad, forward, loss, backward, optimiser; a subclass says which model's."""
 
-    plain = False  # on the textbook's storey, with its operations and its optimiser
     optimizer: Any
 
-    def storey(self) -> contextlib.AbstractContextManager:
-        return textbook.instead() if self.plain else contextlib.nullcontext()
-
     def adam(self, parameters: Iterable[Tensor], **options: Any) -> Any:
-        return ByTheTextbook(parameters, adam=True, **options) if self.plain else optim.Adam(parameters, **options)
+        return optim.Adam(parameters, **options)
 
     def sgd(self, parameters: Iterable[Tensor], lr: float) -> Any:
-        return ByTheTextbook(parameters, adam=False, lr=lr) if self.plain else optim.SGD(parameters, lr=lr)
+        return optim.SGD(parameters, lr=lr)
 
     def loss(self, training: bool) -> Tensor:
         raise NotImplementedError
@@ -33,16 +28,32 @@ class Ours(Contender):
         raise NotImplementedError
 
     def step(self) -> None:
-        with self.storey():
-            self.optimizer.zero_grad()
-            self.loss(training=True).backward()
-            self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.loss(training=True).backward()
+        self.optimizer.step()
 
     def gradients(self) -> dict[str, np.ndarray | None]:
-        with self.storey():
-            self.optimizer.zero_grad()
-            self.loss(training=False).backward()
+        self.optimizer.zero_grad()
+        self.loss(training=False).backward()
         return {name: p.grad for name, p in self.parameters().items()}
+
+
+class OnThePlainStorey(Ours):
+    """Before one of ours among a class's bases: the same by the textbook's operations and optimisers."""
+
+    def adam(self, parameters: Iterable[Tensor], **options: Any) -> Any:
+        return ByTheTextbook(parameters, adam=True, **options)
+
+    def sgd(self, parameters: Iterable[Tensor], lr: float) -> Any:
+        return ByTheTextbook(parameters, adam=False, lr=lr)
+
+    def step(self) -> None:
+        with textbook.instead():
+            super().step()
+
+    def gradients(self) -> dict[str, np.ndarray | None]:
+        with textbook.instead():
+            return super().gradients()
 
 
 class ByTheTextbook:
@@ -84,8 +95,8 @@ class SoftmaxOurs(Ours):
         return {"W": self.W, "b": self.b}
 
 
-class SoftmaxTextbook(SoftmaxOurs):
-    plain = True
+class SoftmaxTextbook(OnThePlainStorey, SoftmaxOurs):
+    """By the textbook."""
 
 
 class RecurrentOurs(Ours):
@@ -137,8 +148,8 @@ class SineOurs(RecurrentOurs):
     setup = SINE
 
 
-class SineTextbook(SineOurs):
-    plain = True
+class SineTextbook(OnThePlainStorey, SineOurs):
+    """By the textbook."""
 
 
 class SineUnfused(RecurrentUnfused):
@@ -149,8 +160,8 @@ class AirlineOurs(RecurrentOurs):
     setup = AIRLINE
 
 
-class AirlineTextbook(AirlineOurs):
-    plain = True
+class AirlineTextbook(OnThePlainStorey, AirlineOurs):
+    """By the textbook."""
 
 
 class AirlineUnfused(RecurrentUnfused):
@@ -161,8 +172,8 @@ class TextOurs(RecurrentOurs):
     setup = TEXT
 
 
-class TextTextbook(TextOurs):
-    plain = True
+class TextTextbook(OnThePlainStorey, TextOurs):
+    """By the textbook."""
 
 
 class TextUnfused(RecurrentUnfused):
@@ -192,5 +203,5 @@ class AlexNetOurs(Ours):
         return {f"{'Wb'[i]}{n}": p for n, pair in enumerate(self.weights) for i, p in enumerate(pair)}
 
 
-class AlexNetTextbook(AlexNetOurs):
-    plain = True
+class AlexNetTextbook(OnThePlainStorey, AlexNetOurs):
+    """By the textbook."""
