@@ -152,8 +152,9 @@ class Tensor:
         held = {memory_of(given)}
         for leaf, G in gradients.items():
             # A copy of what somebody else may hold: a view of another array, or the one that another leaf has, too.
-            own = G.copy() if G.base is not None or memory_of(G) in held else G
-            held.add(memory_of(G))
+            memory = memory_of(G)
+            own = G.copy() if G.base is not None or memory in held else G
+            held.add(memory)
             own = own if leaf._grad is None else leaf._grad + G  # never `grad += G`: see `_add`
             leaf._grad = own if type(own) is _ndarray else as_array(own)
 
