@@ -43,6 +43,7 @@ from tinygrad_edu.ops.cross_entropy import binary_cross_entropy_with_logits, sof
 from tinygrad_edu.ops.dropout import dropout
 from tinygrad_edu.ops.einsum import einsum
 from tinygrad_edu.ops.embedding import embedding
+from tinygrad_edu.ops.indexing import getitem
 from tinygrad_edu.ops.loss import mse
 from tinygrad_edu.ops.matmul import linear, matmul
 from tinygrad_edu.ops.normalization import batch_norm, layer_norm, rms_norm
@@ -55,7 +56,6 @@ from tinygrad_edu.ops.shape import (
     concatenate,
     expand_dims,
     flatten,
-    getitem,
     pad,
     reshape,
     split,
