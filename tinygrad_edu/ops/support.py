@@ -185,21 +185,18 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
         Gs[:] = [None] * len(Gs)  # ready for another walk over a retained tape
         return backward(collected)
 
-    hidden = record(_NOTHING, inputs, backward_all)
+    hidden = record(np.zeros(()), inputs, backward_all)
 
     def record_result(i: int) -> Tensor:
         def backward_one(G):
             Gs[i] = G[...]  # a view: if `backward` hands it on as it is, the walk sees that the memory is not new
-            return (_NOTHING,)  # in place of a gradient
+            return (np.zeros(()),)  # in place of a gradient
 
         backward_one.__qualname__ = backward.__qualname__  # so that the result shows the operation's own name
         return record(results[i], (hidden,), backward_one)
 
     backward_all.__qualname__ = backward.__qualname__
     return tuple(record_result(i) for i in range(len(results)))
-
-
-_NOTHING = np.zeros(())
 
 
 def or_zeros(Gs: list[Array | None], results: tuple[Array, ...]) -> list[Array]:
