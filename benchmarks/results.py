@@ -100,5 +100,7 @@ def section(group: Group, rounds: int, results: Sequence[Result]) -> Iterable[st
 
 def missing(results: Iterable[Result]) -> list[str]:
     """Which contenders had no package, and which rows failed."""
+    results = list(results)
     hints = {f"- {name}: {hint}" for result in results for name, hint in result.missing.items()}
-    return sorted(hints) or ["Nothing: every contender was measured."]
+    failed = [f"- {r.row.name}: failed, {r.failure.splitlines()[0]}" for r in results if r.failure]
+    return [*sorted(hints), *failed] or ["Nothing: every contender was measured."]

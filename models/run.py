@@ -17,6 +17,7 @@ from tinygrad_edu import manual_seed, resolve_device
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.runtime.blas import hold_blas, thread_count
+from tinygrad_edu.runtime.process import may_tune
 from tinygrad_edu.training import (
     CheckpointError,
     Figures,
@@ -91,7 +92,8 @@ class Run:
         self.checkpoint: Path | None = None  # the last one that is this run's own
         self.history = History()
         self.started = time.perf_counter()
-        hold_blas()  # --resume goes on to the same last bit, on any number of cores
+        if may_tune():
+            hold_blas()  # --resume goes on to the same last bit, on any number of cores
         self.weight_rng = manual_seed(options.seed)
         self.rng = np.random.default_rng([options.seed, 1])
         print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")

@@ -201,6 +201,12 @@ def test_a_full_run_says_nothing_of_a_short_one():
     assert text.endswith("## What was missing\n\nNothing: every contender was measured.\n")
 
 
+def test_a_row_that_failed_is_named_at_the_end():
+    failed = Result(fake_row(ours=Steady), failure="the process of other died\na traceback")
+    text = results.text({"CPU": "a fast one"}, 40, groups(), {"fakes": [failed]})
+    assert text.endswith(f"## What was missing\n\n- {failed.row.name}: failed, the process of other died\n")
+
+
 def test_a_section_says_where_it_has_fewer_rounds():
     row = dataclasses.replace(fake_row(ours=Steady), most_rounds=10)
     (group,) = groups(row)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,24 @@ def test_an_error_in_a_part_is_raised(workers):
         in_parts(work, 100, 1, CPU)
 
 
+def test_an_error_in_the_callers_own_part_waits_for_the_others(workers):
+    unfinished = []
+
+    def work(start, stop):
+        if start == 0:
+            raise ZeroDivisionError
+        unfinished.append(start)
+        time.sleep(0.05)
+        unfinished.remove(start)
+
+    with pytest.raises(ZeroDivisionError):
+        in_parts(work, 100, 1, CPU)
+    assert not unfinished
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 3, 2), (300, 200, 250), (64, 1024, 1024)])
 def test_product(shape, monkeypatch):
-    monkeypatch.setattr(parallel, "SMALLEST_PRODUCT", 100_000)
+    monkeypatch.setattr(parallel, "PART_OF_PRODUCT", 100_000)
     N, D, M = shape
     A, B = np.random.default_rng(0).normal(size=(N, D)), np.random.default_rng(1).normal(size=(D, M))
     np.testing.assert_allclose(product(A, B), A @ B, rtol=1e-12, atol=1e-12)

@@ -243,3 +243,11 @@ def test_bars_know_their_end_and_the_time_left(capsys):
     bar = progress_bar(batches(np.zeros(10), batch_size=3), "evaluation", True)
     assert bar.total == 4
     bar.close()
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_figure_of_several_numbers_is_refused_at_its_step(cupy, on_gpu):
+    values = np.ones(3)
+    figures = {"loss": 1.0, "accuracy": cupy.asarray(values) if on_gpu else values}
+    with pytest.raises(ValueError, match=r"a figure is one number, step returned one of shape \(3,\)"):
+        fit(lambda x: figures, lambda: [(values,)], epochs=1)

@@ -11,7 +11,7 @@ of random shapes, from 600,000 multiplications on). Such a product can change it
 cut, since BLAS has one thread beside ours, or from a computer with one core to one with two. `hold_blas` gives BLAS one
 thread at once. After it, everything is the same to the last bit, whatever the number of cores and wherever a training
 was stopped and resumed; from one kind of processor to another it is not, since BLAS has code for each. It is a function
-to be called, and not what always happens, because BLAS' two threads are worth having between 2 and 56 million
+to be called, and not what always happens, because BLAS' two threads are worth having between 2 and 24 million
 multiplications, where nothing is cut yet: a product of 8 million takes 0.12 ms with them and 0.19 ms without.
 """
 
@@ -35,6 +35,8 @@ Result = TypeVar("Result")
 MOST_PARTS = 4  # more would only help beyond four cores
 SMALLEST_PRODUCT = 28_000_000  # multiplications in a matrix product that are worth a part: 0.6 ms. (With 20 million,
 # the convolution of 16 images was cut into parts of four, whose short products made it a third slower.)
+PART_OF_PRODUCT = 12_000_000  # the same where the product is all there is to do, and a part reads no windows first
+TINY = 1 / 60  # of the smallest part: here BLAS itself uses one thread
 
 
 def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Array) -> list[Result]:
@@ -54,7 +56,7 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     """
     smallest = max(1, smallest)
     if n < 2 * smallest or array_module(like) is not np:
-        return [alone(work, 0, n)]
+        return [work(0, n)] if n < smallest * TINY else [alone(work, 0, n)]
     count = min(MOST_PARTS, n // smallest)
     bounds = [n * i // count for i in range(count + 1)]
     parts = list(itertools.pairwise(bounds))
@@ -71,7 +73,12 @@ def _side_by_side(work: Callable[[int, int], Result], parts: list[tuple[int, int
         _threads().submit(lambda mine: [work(*part) for part in mine], parts[i::workers])
         for i in range(1, min(workers, count))
     ]
-    results = [[work(*part) for part in parts[::workers]], *(future.result() for future in futures)]
+    try:
+        own = [work(*part) for part in parts[::workers]]
+    finally:
+        for future in futures:
+            future.exception()  # waits, also where our own parts failed: nobody writes into their arrays any more
+    results = [own, *(future.result() for future in futures)]
     return [results[i % workers][i // workers] for i in range(count)]
 
 
@@ -89,7 +96,9 @@ def product(A: Array, B: Array) -> Array:
     if A.ndim != 2 or B.ndim != 2:
         return alone(array_module(A).matmul, A, B)
     (N, D), M = A.shape, B.shape[1]
-    if N * D * M < 2 * SMALLEST_PRODUCT or array_module(A) is not np:
+    if N * D * M < TINY * SMALLEST_PRODUCT:
+        return A.dot(B)
+    if N * D * M < 2 * PART_OF_PRODUCT or array_module(A) is not np:
         return alone(A.dot, B)
     Y = np.empty((N, M), A.dtype)
 
@@ -100,7 +109,7 @@ def product(A: Array, B: Array) -> Array:
         np.matmul(A, B[:, start:stop], out=Y[:, start:stop])
 
     part, n = (rows, N) if N >= M else (columns, M)
-    in_parts(part, n, smallest_part(N * D * M // n), like=A)
+    in_parts(part, n, 1 + PART_OF_PRODUCT * n // (N * D * M), like=A)
     return Y
 
 

@@ -188,6 +188,8 @@ def _train_one_epoch(
 def _number(value: Any, now: bool) -> Any:
     """A figure as a Python number, of a Tensor without its tape; one on a GPU stays there unless it is wanted now."""
     value = value.data if isinstance(value, Tensor) else value
+    if getattr(value, "size", 1) != 1:
+        raise ValueError(f"fit: a figure is one number, step returned one of shape {value.shape}; take its mean")
     return float(value) if now or device_of(value) == "cpu" else value.astype("float64")
 
 
