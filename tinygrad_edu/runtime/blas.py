@@ -4,7 +4,7 @@ After a product of its own, a thread of OpenBLAS looks out for the next one for 
 from our threads meanwhile. (On two cores a step of mini-AlexNet takes 136 to 225 ms with BLAS' threads beside ours, 90
 ms without.) So, once operations are cut into parts, BLAS has one thread while any operation of ours computes that is
 large enough for BLAS to use two. When it is done, BLAS has again what it had before, and the user's own products are as
-fast as ever. Asking and telling it takes some three microseconds; what is slow is looking the libraries up, and that is
+fast as ever. Asking and telling it takes some five microseconds; what is slow is looking the libraries up, and that is
 done once.
 
 The number of threads is one for the whole process. A product that another thread of the user's computes meanwhile has
