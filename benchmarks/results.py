@@ -1,6 +1,5 @@
 """RESULTS.md and its figures: what a run measured, written for a reader."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -9,6 +8,7 @@ from benchmarks import scaling
 from benchmarks.groups import Group
 from benchmarks.harness import Result
 from benchmarks.report import goal_in_words, verdict
+from tinygrad_edu.files import write_whole
 
 FULL_RUN = 40  # rounds: fewer are no basis for a claim
 HOW_MEASURED = """\
@@ -29,20 +29,15 @@ def write(
 ) -> Path:
     """Write RESULTS.md into the folder, and the figures into its subfolder; return where the text is.
 
-    Everything is written under a temporary name first and then renamed, the text last: whoever looks, or interrupts,
-    sees the old text or the new one. `groups` are all there are, `results` what was measured, by a group's name.
+    Every file is written whole or not at all, the text last: whoever looks, or interrupts, sees the old text or the
+    new one. `groups` are all there are, `results` what was measured, by a group's name.
     """
     content = text(environment, rounds, groups, results)
     for group in groups:
         if group.figure and group.name in results:
             group.figure(folder / FIGURES / f"{group.name}.svg", results[group.name])
     path = folder / FILE
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # gone already when the rename succeeded
+    write_whole(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
     return path
 
 

@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "nn": "ops tensor backend",
     "optim": "tensor runtime backend",
     "metrics": "ops tensor backend",
-    "inspection": "nn ops tensor backend",
+    "files": "",
+    "inspection": "nn ops tensor backend files",
     "data": "",
-    "plots": "",
-    "training": "nn optim data ops tensor backend",
+    "plots": "files",
+    "training": "nn optim data ops tensor backend files",
     "__init__": "metrics nn ops optim tensor runtime backend",
 }
 # Who alone may import a library that is optional or slow to load.

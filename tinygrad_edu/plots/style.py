@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tinygrad_edu.files import write_whole
+
 # Okabe and Ito's palette without its yellow, which is lost on white paper. The first two differ most: they are the
 # usual pair of curves, training and test.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
@@ -84,16 +86,10 @@ def new_figure(path: Destination, width: float, height: float, by_hand: bool = F
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write to a temporary name, then rename: nobody ever sees half a picture, or loses an old one to a failed save."""
+    """Write the whole picture: nobody ever sees half of one, or loses an old one to a failed save."""
     if len(path.suffix) < 2:
         raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(temporary, format=path.suffix[1:])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # gone already when the rename succeeded
+    write_whole(path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:]))
 
 
 def line_style(index: int, points: int) -> dict[str, Any]:

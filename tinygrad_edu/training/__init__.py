@@ -8,7 +8,6 @@ from tinygrad_edu.training.checkpoint import (
     read_weights,
     save_checkpoint,
     save_weights,
-    write_whole,
 )
 from tinygrad_edu.training.fit import Figures, History, TrainingError, fit, progress_bar
 
@@ -25,5 +24,4 @@ __all__ = [
     "read_weights",
     "save_checkpoint",
     "save_weights",
-    "write_whole",
 ]

@@ -1,13 +1,12 @@
 """Weights and whole training states in files: safetensors, which holds arrays and text and can run no code.
 
-Every file is written under a temporary name and renamed, so that a crash leaves the old file or the new one, whole.
+Every file is written whole or not at all, see `files.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 
@@ -86,20 +86,6 @@ def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> di
     model.load_state_dict(parts["model"])
     optimizer.load_state_dict(parts["optimizer"])
     return facts
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file, then give it its name: nobody sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        umask = os.umask(0)  # it can only be read by setting it
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # like any new file; safetensors makes its own readable to nobody else
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
 from tinygrad_edu.backend import device_of
+from tinygrad_edu.files import write_whole
 from tinygrad_edu.tensor import Tensor
-from tinygrad_edu.training.checkpoint import write_whole
 
 Figures = dict[str, float]  # such as {"loss": 0.31, "accuracy": 91.2}
 
