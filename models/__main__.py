@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
 
 from models.common import print_table
+from models.report import write_tour
 
 SCRIPTS = (
     "softmax_by_hand",
@@ -43,20 +45,24 @@ def main(arguments: list[str] | None = None) -> int:
     modules = {name: importlib.import_module(f"models.{name}") for name in names}
     for name, module in modules.items():
         print(f"{name:<20} {str(module.__doc__).splitlines()[0]}")
-    closing, failed = [], []
+    given = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "models", *given])
+    closing: list[tuple[str, str, Path | None, str]] = []
     for number, (name, module) in enumerate(modules.items(), 1):
         print(f"\n=== {number}/{len(modules)}  {name}", flush=True)
         start = time.perf_counter()
         status = module.main(script_arguments(name, options))
-        seconds = f"{time.perf_counter() - start:.1f}"
+        seconds = f"{time.perf_counter() - start:.1f} s"
+        description = str(module.__doc__).splitlines()[0]
+        how = {0: seconds, 130: f"interrupted after {seconds}"}.get(status, f"failed after {seconds}, see the terminal")
+        closing.append((name, description, None if status else options.out / name, how))
         if status == 130:  # Ctrl-C ends the whole tour, not one script of it
+            write_tour(options.out, command, closing)
             return status
-        if status:
-            failed.append(name)
-        closing.append((name, None if status else options.out / name, seconds))
-    for name, out, seconds in closing:
-        print_figures(name, out, seconds)
-    return 1 if failed else 0
+    for name, _, out, how in closing:
+        print_figures(name, out, how)
+    print(f"\nto look at: {write_tour(options.out, command, closing)}")
+    return 0 if all(out for _, _, out, _ in closing) else 1
 
 
 def script_arguments(name: str, options: argparse.Namespace) -> list[str]:
@@ -69,13 +75,13 @@ def script_arguments(name: str, options: argparse.Namespace) -> list[str]:
     return arguments + (["--no-progress"] if options.no_progress else [])
 
 
-def print_figures(name: str, out: Path | None, seconds: str) -> None:
+def print_figures(name: str, out: Path | None, how: str) -> None:
     """A script's own table, as it left it in its metrics.json, under a line that says of what and how long it is."""
     if out is None:
-        print(f"\n{name}: failed, see above, {seconds} s")
+        print(f"\n{name}: {how}")
         return
     metrics = json.loads((out / "metrics.json").read_text())
-    print(f"\n{name}: {metrics['data']['name']} ({metrics['data']['source']}), {metrics['length']}, {seconds} s")
+    print(f"\n{name}: {metrics['data']['name']} ({metrics['data']['source']}), {metrics['length']}, {how}")
     print_table(("figure", "report", "measured"), metrics["table"], indent="  ")
 
 

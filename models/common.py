@@ -100,6 +100,15 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+class Flags(argparse.ArgumentParser):
+    """A parser that keeps, in `options.arguments`, what it was given: a run's report shows the command."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options = super().parse_args(args, namespace)
+        options.arguments = sys.argv[1:] if args is None else list(args)
+        return options
+
+
 def flags(
     description: str,
     model: str,
@@ -112,7 +121,7 @@ def flags(
     optimizers: Sequence[str] = tuple(OPTIMIZERS),
 ) -> argparse.ArgumentParser:
     """A parser with the flags that all scripts have; `epochs` of None becomes the full or the quick number."""
-    parser = argparse.ArgumentParser(
+    parser = Flags(
         prog=f"python -m models.{model}",
         description=description.split("\n")[0],
         allow_abbrev=False,  # `script` looks for --textbook itself
@@ -149,7 +158,8 @@ def flags(
         help="go on from this checkpoint (OUT/checkpoint.safetensors if no file is named)",
     )
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
-    parser.set_defaults(model=model, default_epochs=epochs, quick_epochs=quick_epochs, default=parser.get_default)
+    parser.set_defaults(model=model, description=parser.description, default=parser.get_default)
+    parser.set_defaults(default_epochs=epochs, quick_epochs=quick_epochs)
     return parser
 
 
@@ -160,9 +170,14 @@ def new_optimizer(options: argparse.Namespace, parameters: Iterable[Tensor]) -> 
 
 def settings(options: argparse.Namespace, also: Sequence[str] = ()) -> dict[str, Any]:
     """The options that change what is computed, by name; `also` names further ones that do not."""
-    internal = {"model", "default_epochs", "quick_epochs", "default"}
+    internal = {"model", "description", "arguments", "default", "default_epochs", "quick_epochs"}
     left_out = NOT_COMPUTED | internal | set(also)
     return {name: value for name, value in vars(options).items() if name not in left_out}
+
+
+def figure_text(name: str, value: float) -> str:
+    """A figure as it is printed: accuracies, which are percentages, with two digits behind the point."""
+    return f"{value:.2f}" if "accuracy" in name or "rmse" in name else f"{value:.5g}"
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> None:

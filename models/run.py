@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from models.common import print_table, settings
+from models.common import figure_text, print_table, settings
+from models.report import PAGE, write_report
 from tinygrad_edu import manual_seed, resolve_device
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
@@ -235,22 +237,26 @@ class Run:
         if changed:
             report = [(figure, "-", measured) for figure, _, measured in report]
         rows = [*report, *((figure, "-", value) for figure, value in baselines)]
-        self.save_metrics(
-            final,
-            table=rows,
-            length=self.length(len(self.history.epochs)),
-            seconds=round(time.perf_counter() - self.started, 1),
-        )
-        print(f"results in {self.out}{os.sep}")
-        if self.is_short:
-            print(f"a short run, of {self.length(len(self.history.epochs))}: no figure of it is the whole run's")
-        if changed:
-            print(f"not as in the report: {', '.join(changed)}")
+        remarks = self.remarks()
+        self.save_metrics(final, table_head=["figure", "report", self.measured()], table=rows, remarks=remarks)
+        print(f"results in {self.out}{os.sep}, to look at: {self.out / PAGE}")
+        for remark in remarks:
+            print(remark)
         print_table(("figure", "report", self.measured()), rows)
         self.lock.close()
         if self.history.interrupted:
             raise KeyboardInterrupt  # the exit status says so, and the tour ends as well
         return final
+
+    def remarks(self) -> list[str]:
+        """What a reader of the figures must know, each in a sentence."""
+        remarks = []
+        if self.is_short:
+            length = self.length(len(self.history.epochs))
+            remarks.append(f"a short run, of {length}: no figure of it is the whole run's")
+        if changed := self.unreported():
+            remarks.append(f"not as in the report: {', '.join(changed)}")
+        return remarks
 
     def measured(self) -> str:
         """The head of the column with our figures."""
@@ -258,27 +264,30 @@ class Run:
         return f"measured after {trained} of {whole} epochs" if trained < whole else "measured"
 
     def save_metrics(self, final: Figures, **facts: Any) -> None:
-        self.history.save_csv(self.out / "metrics.csv")
-        self.history.save_json(
-            self.out / "metrics.json",
-            model=self.options.model,
-            variant=self.variant,
-            device=self.device,
-            seed=self.options.seed,
-            data=self.data,
-            settings=self.settings,
-            final=final,
+        """metrics.csv, metrics.json, and the report; before the end, a report of a run that has not ended."""
+        facts = {
+            "model": self.options.model,
+            "description": self.options.description,
+            "command": shlex.join(["python", "-m", f"models.{self.options.model}", *self.options.arguments]),
+            "variant": self.variant,
+            "device": self.device,
+            "seed": self.options.seed,
+            "data": self.data,
+            "settings": self.settings,
+            "length": self.length(len(self.history.epochs)),
+            "seconds": round(time.perf_counter() - self.started, 1),
+            "stopped": self.history.stopped,
+            "final": final,
             **facts,
-        )
+        }
+        self.history.save_csv(self.out / "metrics.csv")
+        self.history.save_json(self.out / "metrics.json", **facts)
+        write_report(self.out, facts, self.history.epochs)
 
 
 def describe(row: dict[str, Any]) -> str:
-    """One epoch in one line; accuracies, which are percentages, with two digits behind the point."""
-    figures = (
-        f"{name} {value:.2f}" if "accuracy" in name or "rmse" in name else f"{name} {value:.5g}"
-        for name, value in row.items()
-        if name != "epoch"
-    )
+    """One epoch in one line."""
+    figures = (f"{name} {figure_text(name, value)}" for name, value in row.items() if name != "epoch")
     return f"epoch {row['epoch']:>3}  " + "  ".join(figures)
 
 

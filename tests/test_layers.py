@@ -14,20 +14,21 @@ PACKAGE = "tinygrad_edu"
 
 # Downwards only. A part may import itself and what stands here.
 MAY_IMPORT = {
+    "files": "",
+    "markup": "",
     "backend": "",
     "runtime": "backend",
     "tensor": "backend",
-    "ops": "tensor backend runtime",
+    "ops": "tensor backend runtime markup",
     "textbook": "ops tensor backend",
     "gradcheck": "textbook ops tensor backend",
-    "nn": "ops tensor backend",
+    "nn": "ops tensor backend markup",
     "optim": "tensor runtime backend",
     "metrics": "ops tensor backend",
-    "files": "",
-    "inspection": "nn ops tensor backend files",
+    "inspection": "nn ops tensor backend files markup",
     "data": "",
     "plots": "files",
-    "training": "nn optim data ops tensor backend files",
+    "training": "nn optim data ops tensor backend files markup",
     "__init__": "metrics nn ops optim tensor runtime backend",
 }
 # Who alone may import a library that is optional or slow to load.

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image  # matplotlib needs it as well
 
 from tinygrad_edu.files import write_whole
 
@@ -89,7 +91,23 @@ def _save(figure: Figure, path: Path) -> None:
     """Write the whole picture: nobody ever sees half of one, or loses an old one to a failed save."""
     if len(path.suffix) < 2:
         raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
-    write_whole(path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:]))
+    ending = path.suffix[1:]
+    facts = {"metadata": {"Title": _spoken_title(figure)}} if ending in ("png", "pdf", "svg") else {}
+    write_whole(path, lambda temporary: figure.savefig(temporary, format=ending, **facts))
+
+
+def _spoken_title(figure: Figure) -> str:
+    """The title in one line, without the marks of formulas."""
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    return " ".join(next(filter(None, titles), "").replace("$", "").split())
+
+
+def title_of(path: Path) -> str:
+    """The title that a picture of ours carries in its file, for those who cannot see it; empty where there is none."""
+    if path.suffix == ".svg":
+        return ElementTree.parse(path).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+    with Image.open(path) as image:
+        return str(image.info.get("Title", ""))
 
 
 def line_style(index: int, points: int) -> dict[str, Any]:
