@@ -52,8 +52,8 @@ th { font-weight: 600; border-bottom: 2px solid var(--ink); }
 summary { cursor: pointer; color: var(--link); }
 figure { margin: 1.5rem 0; }
 figcaption { color: var(--faint); font-size: .9rem; margin-top: .4rem; }
-.picture { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
-  border-radius: 4px; }
+.picture { display: block; width: 100%; height: auto; padding: .5rem; background: #fff;
+  border: 1px solid var(--line); border-radius: 4px; }
 iframe { width: 100%; height: min(80vh, 48rem); border: 1px solid var(--line); border-radius: 4px;
   background: var(--page); }
 article { border-top: 1px solid var(--line); margin-top: 2.5rem; }
@@ -200,7 +200,7 @@ def write_tour(out: Path, command: str, entries: Sequence[tuple[str, str, Path |
     warning = [tag("p", tag("b", "Without a result"), ": ", ", ".join(ended), class_="remark")] if ended else []
     parts = [
         tag("h1", "The tour"),
-        tag("p", "Every model in its quick form: a look at each, not what a whole training reaches.", class_="lead"),
+        tag("p", "Every model in its quick form, some of them shortened: a look at each.", class_="lead"),
         *warning,
         tag("pre", tag("code", command, class_="command")),
         *(card(*entry) for entry in entries),

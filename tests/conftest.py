@@ -1,5 +1,6 @@
 """What every test can ask for."""
 
+import browser
 import pytest
 import strict_array
 from hypothesis import settings
@@ -13,3 +14,14 @@ settings.load_profile("tinygrad_edu")
 def cupy(monkeypatch):
     """A stand-in for CuPy, and with it the device "cuda": see strict_array.py."""
     return strict_array.install(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    yield from browser.launch()
+
+
+@pytest.fixture
+def page(chromium):
+    """An empty page of a real browser: see browser.py."""
+    yield from browser.new_page(chromium)

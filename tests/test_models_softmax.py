@@ -58,7 +58,7 @@ def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     name = module.__name__.split(".")[-1]
     status, metrics = run(module, tmp_path, "--data", "synthetic", "--epochs", "3")
     assert status == 0
-    files = {"accuracy.png", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
+    files = {"accuracy.png", "index.html", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
     if module is softmax_regression:
         files |= {"checkpoint.safetensors", "weights.safetensors"}
     assert {name for name in os.listdir(tmp_path) if not name.startswith(".")} == files
@@ -131,7 +131,8 @@ def test_the_tour_ends_in_one_table(tmp_path, capsys):
     assert tour.main(["softmax_by_hand", "--data", "synthetic", "--no-progress", "--out", str(tmp_path)]) == 0
     output = capsys.readouterr().out
     assert output.startswith("softmax_by_hand")
-    closing = output.split("\n\n")[-1].splitlines()
+    closing, page = (part.splitlines() for part in output.split("\n\n")[-2:])
+    assert page == [f"to look at: {tmp_path / 'index.html'}"]
     assert closing[0].startswith("softmax_by_hand: synthetic digits (synthetic), 20 epochs, ")
     assert closing[1].split() == ["figure", "report", "measured"]
     assert max(map(len, closing)) <= 100
