@@ -54,7 +54,7 @@ def new_page(browser):
     )
     yield page
     context.close()
-    assert complaints == []
+    assert not complaints, "the page " + "; ".join(complaints)
 
 
 def overflow(page):
