@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "data": "",
     "plots": "files",
     "training": "nn optim data ops tensor backend files markup",
+    "doctor": "data gradcheck nn ops optim tensor backend",
     "__init__": "metrics nn ops optim tensor runtime backend",
 }
 # Who alone may import a library that is optional or slow to load.
@@ -39,7 +40,7 @@ LIBRARIES = {
     "pooch": {"data"},
     "requests": {"data"},
     "safetensors": {"training"},
-    "threadpoolctl": {"runtime"},
+    "threadpoolctl": {"runtime", "doctor"},
     "torch": set(),
     "scipy": set(),
     "pandas": set(),
@@ -120,7 +121,8 @@ def test_imports_stand_at_the_top_but_for_what_is_optional():
     for path in files(PACKAGE) + files("models") + files("benchmarks"):
         allowed = INSIDE_FUNCTIONS | (INSIDE_BENCHMARKS if dotted(path).startswith("benchmarks") else set())
         for module, line, inside in imports(path):
-            assert not inside or module.split(".")[0] in allowed, f"{path}:{line}: import {module} inside a function"
+            late = module.split(".")[0] in allowed or path.name == "doctor.py"  # which runs where something is broken
+            assert not inside or late, f"{path}:{line}: import {module} inside a function"
 
 
 def test_there_is_no_cycle():

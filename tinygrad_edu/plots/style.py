@@ -92,7 +92,7 @@ def _save(figure: Figure, path: Path) -> None:
     if len(path.suffix) < 2:
         raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
     ending = path.suffix[1:]
-    facts = {"metadata": {"Title": _spoken_title(figure)}} if ending in ("png", "pdf", "svg") else {}
+    facts: dict[str, Any] = {"metadata": {"Title": _spoken_title(figure)}} if ending in ("png", "pdf", "svg") else {}
     write_whole(path, lambda temporary: figure.savefig(temporary, format=ending, **facts))
 
 

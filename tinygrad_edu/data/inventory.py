@@ -1,0 +1,101 @@
+"""What is in the data directory, without fetching anything: for whoever wonders why a run says "stand-in data"."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.data import airline, cifar10, mnist, text
+from tinygrad_edu.data.errors import DataError
+from tinygrad_edu.data.files import check_hash, data_directory, find_file
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One data set, and how much of it is there.
+
+    Attributes
+    ----------
+    name : str
+    state : str
+        "published" (complete, and the publisher's as far as its checksum is known), "own" (complete, but other data in
+        the same format), "missing", or "damaged" (what is there cannot be used, and a loader would say so).
+    folder : Path
+        Where its files belong.
+    error : str
+        What is wrong with a damaged one, in the words of its loader.
+    loader : str
+        The function of `tinygrad_edu.data` that reads it, and fetches what is missing.
+    source : str
+        Where it can be had; empty for what needs no download.
+    """
+
+    name: str
+    state: str
+    folder: Path
+    error: str
+    loader: str
+    source: str
+
+
+def inventory(data_dir: str | Path | None = None) -> list[Holding]:
+    """Every data set, read as its loader reads it; DataError where the data directory itself cannot be used."""
+    root = data_directory(data_dir)
+    return [
+        _holding("MNIST", "load_mnist", mnist.MIRRORS[0], root / "mnist", _mnist),
+        _holding("CIFAR-10", "load_cifar10", cifar10.MIRRORS[0] + cifar10.ARCHIVE, root / "cifar10", _cifar10),
+        _holding("tiny Shakespeare", "load_shakespeare", text.MIRRORS[0], root / "shakespeare", _shakespeare),
+        _holding("airline passengers", "load_airline", "", root / "airline", _airline),
+    ]
+
+
+def _holding(name: str, loader: str, source: str, folder: Path, state: Callable[[Path], str]) -> Holding:
+    try:
+        return Holding(name, state(folder), folder, "", loader, source)
+    except (DataError, OSError) as error:
+        return Holding(name, "damaged", folder, str(error), loader, source)
+
+
+def _mnist(folder: Path) -> str:
+    paths = {name: find_file(folder, [f"{name}.gz", name]) for name in mnist.FILES}
+    if None in paths.values():
+        return "missing"
+    mnist.load_mnist(folder.parent, "real")
+    return _compared(
+        [(path, mnist.FILES[name], "sha256", path.suffix == ".gz") for name, path in paths.items() if path]
+    )
+
+
+def _cifar10(folder: Path) -> str:
+    names = (*cifar10.TRAIN_FILES, cifar10.TEST_FILE)
+    if any(os.path.exists(place / name) for place in (folder, folder / cifar10.FOLDER) for name in names):
+        cifar10.load_cifar10(folder.parent, "real")
+        return "published"
+    archive = folder / cifar10.ARCHIVE  # not unpacked yet: the loader does that
+    if not archive.is_file():
+        return "missing"
+    check_hash(archive, cifar10.ARCHIVE_MD5, "md5")
+    return "published"
+
+
+def _shakespeare(folder: Path) -> str:
+    if not (folder / text.FILE).exists():
+        return "missing"
+    return "published" if text.load_shakespeare(folder.parent, "real").name == "tiny Shakespeare" else "own"
+
+
+def _airline(folder: Path) -> str:
+    """Never missing: the numbers are in the package as well."""
+    if not (folder / airline.FILE).exists():
+        return "published"
+    return "own" if airline.load_airline(folder.parent).name == "own series" else "published"
+
+
+def _compared(files: list[tuple[Any, ...]]) -> str:
+    try:
+        for arguments in files:
+            check_hash(*arguments)
+    except DataError:
+        return "own"
+    return "published"
