@@ -57,6 +57,11 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], **attributes: Any)
     return tag("table", *lines, tag("tbody", *body), **attributes)
 
 
+def box(*content: Any) -> Html:
+    """What an object shows of itself in a notebook: as wide as it is, and scrolling where there is less room."""
+    return tag("div", *content, style="max-width: 100%; overflow-x: auto")
+
+
 def ends(items: Sequence[Any], most: int) -> tuple[Sequence[Any], int, Sequence[Any]]:
     """The first ones, how many are left out, the last ones: of a sequence that is longer than `most`, both ends."""
     if len(items) <= most:

@@ -10,8 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_edu.backend import array_module, to_device, to_numpy
+from tinygrad_edu.markup import box, ends, table, tag
 from tinygrad_edu.tensor import Tensor
 
+MOST_ROWS = 60  # of a network's table in a notebook
 Path = tuple[Any, ...]  # where a part stands: the attribute, then positions and keys, such as ("blocks", 0, "left")
 
 
@@ -75,6 +77,15 @@ class Module:
             if name != "training" and not name.startswith("_") and _is_plain(value):
                 own.append(f"{name}={reprlib.repr(value)}")
         return f"{type(self).__name__}({', '.join(own)})" + "".join(below)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the parts by name, the shapes of their tensors, and how many numbers each one learns."""
+        rows = list(_table_rows(self))
+        first, left_out, last = ends(rows, MOST_ROWS)
+        total = sum(parameter.size for parameter in self.parameters())
+        shown = [*first, *([(f"… {left_out:,} more parts",)] if left_out else []), *last]
+        shown.append(tuple(tag("b", text) for text in ("all, shared ones once", "", "", f"{total:,}")))
+        return box(table(("part", "what it is", "shapes", "parameters"), shown))
 
     def parts(self) -> Iterator[tuple[str, Any]]:
         """(name, value) of all attributes; in lists, tuples and dicts, of what is inside: `attribute.0.key`."""
@@ -206,6 +217,22 @@ def _modules(module: Module, path: Path = (), above: tuple[Module, ...] = ()) ->
     for own, part in entries(vars(module)):
         if isinstance(part, Module) and not any(part is outer for outer in above):
             yield from _modules(part, (*path, *own), above)
+
+
+def _table_rows(module: Module, path: Path = (), above: tuple[Module, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """(name, class, shapes, number of parameters) of a module, and of the modules and functions in it, by attribute."""
+    own, below, learnt = [], [], 0
+    for place, part in entries(vars(module)):
+        if isinstance(part, Tensor):
+            own.append(f"{_name(place)} {part.shape}")
+            learnt += part.size if isinstance(part, Parameter) else 0
+        elif isinstance(part, Module):
+            if not any(part is outer for outer in (*above, module)):
+                below.extend(_table_rows(part, (*path, *place), (*above, module)))
+        elif callable(part) and not isinstance(part, type):
+            below.append((_name((*path, *place)), function_name(part) or type(part).__name__, "", ""))
+    yield _name(path), type(module).__name__, ", ".join(own), f"{learnt:,}" if learnt else ""
+    yield from below
 
 
 def _name(path: Path) -> str:

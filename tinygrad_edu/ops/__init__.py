@@ -4,7 +4,7 @@
 the one table that makes `a + b` mean `add(a, b)` and `x.sum()` mean `sum(x)`.
 """
 
-from tinygrad_edu.ops import array_methods
+from tinygrad_edu.ops import array_methods, display
 from tinygrad_edu.ops.activation import (
     elu,
     gelu,
@@ -118,6 +118,7 @@ _METHODS = {
     "__array__": array_methods.to_array,
     "__repr__": array_methods.text,
     "__format__": array_methods.formatted,
+    "_repr_html_": display.html,
     **{name: property(getattr(array_methods, name)) for name in ("shape", "dtype", "device", "ndim", "size")},
     **{name: getattr(array_methods, name) for name in ("numpy", "item", "argmax", "argmin")},
 }

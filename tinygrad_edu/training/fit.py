@@ -19,8 +19,10 @@ from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the termin
 
 from tinygrad_edu.backend import device_of
 from tinygrad_edu.files import write_whole
+from tinygrad_edu.markup import box, ends, table, tag
 from tinygrad_edu.tensor import Tensor
 
+MOST_ROWS = 20  # of a history in a notebook
 Figures = dict[str, float]  # such as {"loss": 0.31, "accuracy": 91.2}
 
 
@@ -55,13 +57,25 @@ class History:
         values = self[name]
         return min(range(len(values)), key=lambda i: (math.isnan(values[i]), values[i]))
 
+    def columns(self) -> list[str]:
+        """The names of all figures that some epoch measured."""
+        return list(dict.fromkeys(name for row in self.epochs for name in row))
+
+    def _repr_html_(self) -> str:
+        """For a notebook: a row an epoch, of many the first and the last ones, and why training stopped early."""
+        columns = self.columns()
+        rows = [[f"{row[name]:.5g}" if name in row else "" for name in columns] for row in self.epochs]
+        first, left_out, last = ends(rows, MOST_ROWS)
+        shown = [*first, *([[f"… {left_out:,} more epochs"]] if left_out else []), *last]
+        why = tag("div", f"stopped: {self.stopped}") if self.stopped else ""
+        return box(table(columns, shown) if rows else tag("div", "no epoch yet"), why)
+
     def save_csv(self, path: str | Path) -> None:
         """One row an epoch, one column a figure."""
-        columns = list(dict.fromkeys(name for row in self.epochs for name in row))
 
         def write(temporary: Path) -> None:
             with temporary.open("w", newline="") as file:
-                writer = csv.DictWriter(file, columns)
+                writer = csv.DictWriter(file, self.columns())
                 writer.writeheader()
                 writer.writerows(self.epochs)
 
