@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from models.common import figure_text
-from tinygrad_edu import __version__, plots
+from tinygrad_edu import __version__
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.markup import Html, join, table, tag
+from tinygrad_edu.plots.style import title_of
 
 PAGE = "index.html"
 PICTURES = (".svg", ".png")  # the first is preferred where a picture is there as both
@@ -44,6 +45,7 @@ pre, code { font: .875rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas,
 pre { background: var(--box); border: 1px solid var(--line); border-radius: 4px; padding: .7rem .9rem; margin: .75rem 0;
   white-space: pre-wrap; }
 .command { user-select: all; }
+.command span { display: inline-block; max-width: 100%; }
 .scroll { overflow-x: auto; max-height: 30rem; margin: .75rem 0; }
 table { border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: left; padding: .3rem 1.4rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -75,7 +77,7 @@ def write_report(out: Path, facts: dict[str, Any], epochs: Sequence[dict[str, An
         tag("p", facts["description"], class_="lead"),
         *remarks(facts),
         facts_line(facts),
-        tag("pre", tag("code", facts["command"], class_="command")),
+        command_line(facts["command"]),
         *closing_table(facts),
         *section("Pictures", [picture(path) for path in pictures(out)]),
         *section("What it wrote", samples(out / "samples.txt")),
@@ -91,7 +93,7 @@ def remarks(facts: dict[str, Any]) -> list[Html]:
     texts = list(facts.get("remarks", ()))
     if facts["data"]["source"] == "synthetic":
         texts.insert(
-            0, "stand-in data: generated, since the real data set was not there; no figure says how good it is"
+            0, "stand-in data: generated, in place of the real data set; no figure says how good the network is"
         )
     if facts["stopped"]:
         texts.append(f"stopped: {facts['stopped']}")
@@ -108,8 +110,8 @@ def halves(text: str) -> tuple[str, str]:
 
 def facts_line(facts: dict[str, Any]) -> Html:
     data = f"{facts['data']['name']} ({facts['data']['source']})"
-    where = f"on {facts['device']}, seed {facts['seed']}, {facts['seconds']:g} s"
-    return tag("p", "Data: ", data, ". ", "Trained for ", facts["length"], " ", where, ".")
+    where = f", on {facts['device']}, seed {facts['seed']}, {facts['seconds']:g} s"
+    return tag("p", "Data: ", data, ". ", "Trained for ", facts["length"], where, ".")
 
 
 def closing_table(facts: dict[str, Any]) -> list[Html]:
@@ -168,7 +170,7 @@ def main_picture(out: Path) -> Path | None:
 def picture(path: Path, folder: str = "") -> Html:
     """A picture, seen from the folder above if its own is named."""
     there = folder + quote(path.name)
-    image = tag("img", src=there, alt=plots.title_of(path) or path.stem, class_="picture", loading="lazy")
+    image = tag("img", src=there, alt=title_of(path) or path.stem, class_="picture", loading="lazy")
     return tag("figure", tag("a", image, href=there))
 
 
@@ -202,7 +204,7 @@ def write_tour(out: Path, command: str, entries: Sequence[tuple[str, str, Path |
         tag("h1", "The tour"),
         tag("p", "Every model in its quick form, some of them shortened: a look at each.", class_="lead"),
         *warning,
-        tag("pre", tag("code", command, class_="command")),
+        command_line(command),
         *(card(*entry) for entry in entries),
     ]
     return write_page(out / PAGE, "The tour", parts)
@@ -233,6 +235,12 @@ def card(name: str, description: str, folder: Path | None, ended: str) -> Html:
 def section(title: str, parts: Sequence[Html]) -> list[Html]:
     """Parts under a heading; nothing at all where there are none."""
     return [tag("section", tag("h2", title), *parts)] if parts else []
+
+
+def command_line(command: str) -> Html:
+    """A command that one click selects. One that is too long for a line is broken between two words."""
+    words = (tag("span", word) for word in command.split(" "))
+    return tag("pre", tag("code", join(words, " "), class_="command"))
 
 
 def scrolling(content: Html) -> Html:

@@ -36,6 +36,7 @@ MAY_IMPORT = {
 LIBRARIES = {
     "cupy": {"backend"},
     "matplotlib": {"plots"},
+    "PIL": {"plots"},
     "tqdm": {"training", "data"},
     "pooch": {"data"},
     "requests": {"data"},

@@ -59,6 +59,8 @@ def test_the_tour_leads_to_the_run_and_the_run_to_its_player(page, folder):
     page.goto((folder / "index.html").as_uri())
     page.get_by_role("link", name="All of airline_lstm").click()
     assert page.get_by_role("heading", level=1).inner_text() == "airline_lstm (look-back 1)"
+    command = json.loads((folder / "airline_lstm" / "metrics.json").read_text())["command"]
+    assert page.locator(".command").inner_text() == command  # what is copied, in one line
     page.locator("iframe").scroll_into_view_if_needed()
     assert page.frame_locator("iframe").get_by_text("a step").is_visible()
     page.get_by_role("link", name="page of its own").click()

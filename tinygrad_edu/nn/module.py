@@ -221,7 +221,9 @@ def _modules(module: Module, path: Path = (), above: tuple[Module, ...] = ()) ->
 
 def _table_rows(module: Module, path: Path = (), above: tuple[Module, ...] = ()) -> Iterator[tuple[str, ...]]:
     """(name, class, shapes, number of parameters) of a module, and of the modules and functions in it, by attribute."""
-    own, below, learnt = [], [], 0
+    own: list[str] = []
+    below: list[tuple[str, ...]] = []
+    learnt = 0
     for place, part in entries(vars(module)):
         if isinstance(part, Tensor):
             own.append(f"{_name(place)} {part.shape}")

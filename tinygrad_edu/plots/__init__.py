@@ -14,7 +14,6 @@ from tinygrad_edu.plots.filters import filter_images
 from tinygrad_edu.plots.images import image_grid, weight_images
 from tinygrad_edu.plots.predictions import prediction_rows
 from tinygrad_edu.plots.sequences import clipping, gradient_flow, series
-from tinygrad_edu.plots.style import title_of
 from tinygrad_edu.plots.unrolled import unrolled_network
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "image_grid",
     "prediction_rows",
     "series",
-    "title_of",
     "train_and_validation",
     "training_curves",
     "unrolled_network",
