@@ -195,3 +195,7 @@ def test_a_long_history_shows_both_ends():
     assert len(rows) == 1 + 20 + 1
     assert rows[11] == ["… 980 more epochs"]
     assert rows[-1] == ["999"]
+
+
+def test_the_smallest_integer_has_a_colour():
+    assert "rgba(0, 114, 178, 0.50)" in Tensor(np.array([-(2**63), 1]))._repr_html_()  # abs() of it is itself

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_a_package_that_is_missing_too_old_or_broken_is_named(monkeypatch):
         doctor.check_dependency(line) for line in ("safetensors>=0.4.3", "tqdm>=4.66", "matplotlib>=3.8")
     )
     assert "safetensors is not installed" in missing.what
-    assert missing.mend == f"{sys.executable} -m pip install 'safetensors>=0.4.3'"
+    assert missing.mend == f"{shlex.quote(sys.executable)} -m pip install 'safetensors>=0.4.3'"
     assert "tqdm 4.9.1 is too old, 4.66 is needed" in old.what
     assert "cannot be imported (libfreetype.so is damaged)" in broken.what
     assert doctor.check_dependency("numpy>=2.9") is None

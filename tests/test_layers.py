@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "nn": "ops tensor backend markup",
     "optim": "tensor runtime backend",
     "metrics": "ops tensor backend",
-    "inspection": "nn ops tensor backend files markup",
+    "inspection": "nn textbook ops tensor files markup backend",
     "data": "",
     "plots": "files",
     "training": "nn optim data ops tensor backend files markup",

@@ -129,10 +129,10 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float32
     return "\n".join(
         [
             *(text(head), rule, *map(text, lines), rule),
-            f"Parameters: {count:,} ({_bytes(learnt)})",
+            f"Parameters: {count:,} ({in_bytes(learnt)})",
             *([f"Kept, but not learnt: {state:,}"] if state else []),
-            f"Training with Adam, which keeps gradients and two means: {_bytes(4 * learnt)}",
-            f"Outputs of all layers: {_bytes(outputs)} for one item",
+            f"Training with Adam, which keeps gradients and two means: {in_bytes(4 * learnt)}",
+            f"Outputs of all layers: {in_bytes(outputs)} for one item",
         ]
     )
 
@@ -254,7 +254,8 @@ def _noted(compute: Callable, name: str, layer: Any, note: Callable[[str, Any, A
     return noted
 
 
-def _bytes(n: float) -> str:
+def in_bytes(n: float) -> str:
+    """A size with its unit: "3.2 MB"."""
     for unit in ("B", "kB", "MB"):
         if n < 1000:
             return f"{n:.0f} B" if unit == "B" else f"{n:.1f} {unit}"

@@ -51,9 +51,12 @@ def _values(X: np.ndarray) -> Html:
     which = tag("div", f"[{', '.join('0' * len(above))}], the first of {np.prod(above):,} matrices") if above else ""
     rows, columns = _shown(len(matrix)), _shown(matrix.shape[1])
     finite = [
-        abs(v) for i in rows for j in columns if i is not None and j is not None and np.isfinite(v := matrix[i, j])
+        abs(float(v))
+        for i in rows
+        for j in columns
+        if i is not None and j is not None and np.isfinite(v := matrix[i, j])
     ]
-    largest = float(max(finite, default=0)) or 1.0
+    largest = max(finite, default=0.0) or 1.0
     cells = [[_cell(None if i is None or j is None else matrix[i, j], largest) for j in columns] for i in rows]
     return join([which, table((), cells)])
 

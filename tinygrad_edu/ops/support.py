@@ -185,6 +185,7 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
         Gs[:] = [None] * len(Gs)  # ready for another walk over a retained tape
         return backward(collected)
 
+    backward_all.__qualname__ = backward.__qualname__
     hidden = record(np.zeros(()), inputs, backward_all)
 
     def record_result(i: int) -> Tensor:
@@ -195,7 +196,6 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
         backward_one.__qualname__ = backward.__qualname__  # so that the result shows the operation's own name
         return record(results[i], (hidden,), backward_one)
 
-    backward_all.__qualname__ = backward.__qualname__
     return tuple(record_result(i) for i in range(len(results)))
 
 
