@@ -15,6 +15,7 @@ import sys
 import numpy as np
 
 from models.common import flags, new_optimizer, script, whole_number
+from models.inside import look_inside
 from models.run import Run
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import MinMaxScaler, batches, create_dataset, load_airline
@@ -68,9 +69,12 @@ def main(arguments=None):
     model = AirlineNetwork(X.shape[2]).to(run.device)
     optimizer = new_optimizer(options, model.parameters())
 
+    def loss_of(x, y):
+        return ops.mse(model(Tensor(x).to(run.device)), Tensor(y).to(run.device))
+
     def train_step(x, y):
         optimizer.zero_grad()
-        loss = ops.mse(model(Tensor(x).to(run.device)), Tensor(y).to(run.device))
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         return {"loss": loss.item()}
@@ -89,6 +93,7 @@ def main(arguments=None):
     def new_batches():  # of one pair by default: 94 steps an epoch, each from a single month
         return batches(X, Y, batch_size=options.batch_size, rng=run.rng)
 
+    look_inside(run, model, loss_of, new_batches)
     run.fit(train_step, new_batches, evaluate, model, optimizer, every=10)
 
     draw(run, options, series, cut, predict(X), predict(X_test))

@@ -65,7 +65,7 @@ BY_THE_TEXTBOOK: dict[str, Callable[..., optim.Optimizer]] = {
 }
 
 # Flags that change nothing that is computed. Every other one belongs to what a run is: see `Run.identity`.
-NOT_COMPUTED = {"device", "epochs", "quick", "data_dir", "data", "out", "resume", "no_progress"}
+NOT_COMPUTED = {"device", "epochs", "quick", "data_dir", "data", "out", "resume", "no_progress", "explain"}
 
 
 def whole_number(text: str) -> int:
@@ -138,6 +138,9 @@ def flags(
     )
     parser.add_argument(
         "--textbook", action="store_true", help="compute by the plain operations of tinygrad_edu/textbook, slower"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say what the backward pass of the first batch did, step by step"
     )
     parser.add_argument("--quick", action="store_true", help="a short run, to see it work")
     parser.add_argument(

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from models.common import flags, new_optimizer, script
+from models.inside import look_inside
 from models.run import Run
 from tinygrad_edu import Tensor, metrics, nn, no_grad, ops, optim, plots
 from tinygrad_edu.data import augment, batches, load_cifar10
@@ -134,14 +135,17 @@ def main(arguments=None):
     optimizer = new_optimizer(options, model.parameters())
     steps = run.epochs * -(-len(train[0]) // options.batch_size)
 
+    def loss_of(images, labels):
+        logits = model(prepare(images, run.device))  # (N, 10)
+        return ops.softmax_cross_entropy(logits, labels), logits
+
     def train_step(images, labels):
         if options.augment:
             images = augment(images, run.rng)
         if options.schedule == "cosine":
             optimizer.lr = optim.cosine(options.lr, optimizer.t, steps)
         optimizer.zero_grad()
-        logits = model(prepare(images, run.device))  # (N, 10)
-        loss = ops.softmax_cross_entropy(logits, labels)
+        loss, logits = loss_of(images, labels)
         loss.backward()
         optimizer.step()
         return {"loss": loss.item(), "accuracy": 100 * metrics.right(logits, labels).mean()}
@@ -152,6 +156,7 @@ def main(arguments=None):
     def new_batches():
         return batches(*train, batch_size=options.batch_size, rng=run.rng)
 
+    look_inside(run, model, lambda *batch: loss_of(*batch)[0], new_batches)
     run.fit(train_step, new_batches, evaluate, model, optimizer)
 
     probabilities = predict(model, test[0], run)

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from models.common import flags, new_optimizer, script, whole_number
+from models.inside import look_inside
 from models.run import Run
 from models.writing import sample_text
 from tinygrad_edu import nn, no_grad, ops, plots
@@ -93,15 +94,18 @@ def main(arguments=None):
     write_rng = np.random.default_rng([options.seed, 2])
     state = None
 
-    def train_step(x, y):
+    def loss_of(x, y):
         nonlocal state
-        optimizer.zero_grad()
         if options.stateful:  # y (N, T): the character after each one
             scores, state = model.after_each(x, state)
             state = nn.detach(state)  # the memory goes on, the gradient stops here
         else:  # y (N,): the character after the window
             scores, _ = model(x)
-        loss = ops.softmax_cross_entropy(scores, y)
+        return ops.softmax_cross_entropy(scores, y)
+
+    def train_step(x, y):
+        optimizer.zero_grad()
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         if optimizer.t % SAMPLE_EVERY == 0:
@@ -138,6 +142,7 @@ def main(arguments=None):
         samples.flush()
         return text
 
+    look_inside(run, model, loss_of, batches)
     with samples:
         history = run.fit(train_step, batches, evaluate, model, optimizer)
         print(save_sample("at the end"))

@@ -27,6 +27,7 @@ import numpy as np
 
 from models.common import flags, new_optimizer, script, whole_number
 from models.gradient_flow import draw_gradient_flow
+from models.inside import look_inside
 from models.run import Run
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import batches, noisy_sine, series_windows
@@ -86,24 +87,30 @@ def main(arguments=None):
     wrong_start = starts_wrong(model, options)
     optimizer = new_optimizer(options, model.parameters())
 
+    def loss_of(x, y):
+        return ops.mse(model(Tensor(x).to(run.device)), Tensor(y).to(run.device))
+
     def train_step(x, y):
         optimizer.zero_grad()
-        prediction = model(Tensor(x).to(run.device))
-        loss = ops.mse(prediction, Tensor(y).to(run.device))
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         return {"loss": loss.item()}
 
     @no_grad()
     def loss_on(x, y):
-        return ops.mse(model(Tensor(x).to(run.device)), Tensor(y).to(run.device)).item()
+        return loss_of(x, y).item()
 
     def evaluate():
         return {"validation_loss": loss_on(X_validation, Y_validation)} if len(X_validation) else {}
 
+    def new_batches():
+        return batches(X_train, Y_train, batch_size=options.batch_size, rng=run.rng)
+
+    look_inside(run, model, loss_of, new_batches)
     run.fit(
         train_step,
-        lambda: batches(X_train, Y_train, batch_size=options.batch_size, rng=run.rng),
+        new_batches,
         evaluate,
         model,
         optimizer,

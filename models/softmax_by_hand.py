@@ -25,6 +25,7 @@ import sys
 import numpy as np
 
 from models.common import flags, script
+from models.inside import compare_with_engine
 from models.run import Run
 from tinygrad_edu import plots
 from tinygrad_edu.data import batches, load_mnist
@@ -83,6 +84,8 @@ def main(arguments=None):
 
     W = np.zeros((784, 10), dtype=np.float32)
     b = np.zeros(10, dtype=np.float32)
+    images, one_hot = X[: options.batch_size], T[: options.batch_size]
+    compare_with_engine(run, images, one_hot, W, b, *gradients(images, one_hot, W, b))
     for epoch in range(run.epochs):
         for images, one_hot in batches(X, T, batch_size=options.batch_size):  # in file order, no shuffling
             gradW, gradb = gradients(images, one_hot, W, b)

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from models.common import flags, new_optimizer, script
+from models.inside import look_inside
 from models.run import Run
 from models.softmax_by_hand import baselines, draw, report_rows
 from tinygrad_edu import Tensor, metrics, nn, no_grad, ops
@@ -52,10 +53,13 @@ def main(arguments=None):
     model = SoftmaxRegression().to(run.device)
     optimizer = new_optimizer(options, model.parameters())
 
+    def loss_of(images, labels):
+        logits = model(Tensor(images))  # (N, 10)
+        return ops.softmax_cross_entropy(logits, labels)
+
     def train_step(images, labels):
         optimizer.zero_grad()
-        logits = model(Tensor(images))  # (N, 10)
-        loss = ops.softmax_cross_entropy(logits, labels)
+        loss = loss_of(images, labels)
         loss.backward()
         optimizer.step()
         return {"loss": loss.item()}
@@ -63,8 +67,11 @@ def main(arguments=None):
     def evaluate():
         return {"train_accuracy": accuracy(model, X, y), "test_accuracy": accuracy(model, X_test, y_test)}
 
-    # In file order, no shuffling, as in the practical.
-    run.fit(train_step, lambda: batches(X, y, batch_size=options.batch_size), evaluate, model, optimizer)
+    def new_batches():  # in file order, no shuffling, as in the practical
+        return batches(X, y, batch_size=options.batch_size)
+
+    look_inside(run, model, loss_of, new_batches)
+    run.fit(train_step, new_batches, evaluate, model, optimizer)
 
     with no_grad():
         probabilities = ops.softmax(model(Tensor(X_test))).numpy()

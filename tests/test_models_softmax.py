@@ -58,7 +58,7 @@ def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     name = module.__name__.split(".")[-1]
     status, metrics = run(module, tmp_path, "--data", "synthetic", "--epochs", "3")
     assert status == 0
-    files = {"accuracy.png", "index.html", "metrics.csv", "metrics.json", "mistakes.png", "weights.png"}
+    files = {"accuracy.png", "index.html", "metrics.csv", "metrics.json", "mistakes.png", "player.html", "weights.png"}
     if module is softmax_regression:
         files |= {"checkpoint.safetensors", "weights.safetensors"}
     assert {name for name in os.listdir(tmp_path) if not name.startswith(".")} == files

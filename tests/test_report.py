@@ -63,7 +63,7 @@ def test_a_run_ends_in_a_page_with_all_that_it_left(capsys):
     assert re.search(r"look back +3 ", shown)
     for row in metrics()["epochs"]:
         assert f"{row['train_rmse']:.2f}" in shown
-    assert links() == {"prediction.png", "loss.png"}
+    assert links() == {"player.html", "prediction.png", "loss.png"}
     title = title_of(Path("out/loss.png"))
     assert title == "Loss of an LSTM of 4 units (look-back 3) on airline passengers"
     assert f'alt="{title}"' in page()
@@ -111,17 +111,16 @@ def test_stand_in_data_is_said_before_any_figure(monkeypatch):
 def test_what_an_earlier_run_left_is_not_shown(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("old.png", "player.html", "samples.txt"):
+    for name in ("old.png", "samples.txt"):
         (out / name).write_text("of an earlier run")
         os.utime(out / name, (1e9, 1e9))
     assert start("--epochs", "1") == 0
-    assert links() == set()
+    assert links() == {"player.html"}
     assert "earlier" not in text()
 
 
-def test_a_player_and_samples_of_this_run_are_shown(monkeypatch):
+def test_the_player_and_samples_of_this_run_are_shown(monkeypatch):
     def draw(run, *_):
-        (run.out / "player.html").write_text("a page")
         (run.out / "samples.txt").write_text("===== after batch 1\nfirst <b>\n===== at the end\nlast <i>\n")
 
     monkeypatch.setattr(airline_lstm, "draw", draw)
@@ -139,7 +138,7 @@ def test_of_two_formats_the_sharper_one_is_shown_with_its_title(monkeypatch, tmp
 
     monkeypatch.setattr(airline_lstm, "draw", draw)
     assert start("--epochs", "1") == 0
-    assert links() == {"a.svg"}
+    assert links() == {"a.svg", "player.html"}
     assert 'alt="What x_t &lt; 3 says"' in page()
     assert {title_of(tmp_path / "out" / f"a.{ending}") for ending in ("svg", "png")} == {"What x_t < 3 says"}
 
