@@ -13,7 +13,11 @@ from tinygrad_edu.nn import Module, Parameter
 
 
 def look_inside(
-    run: Run, model: Module | None, loss: Callable[..., Tensor], batches: Callable[[], Iterable[tuple]]
+    run: Run,
+    model: Module | None,
+    loss: Callable[..., Tensor],
+    batches: Callable[[], Iterable[tuple]],
+    items: int | None = None,
 ) -> None:
     """Watch the backward pass of the first batch, and leave no trace of it: the run goes on as if nobody had looked.
 
@@ -25,12 +29,15 @@ def look_inside(
         The loss of one batch, `loss(*batch)`.
     batches : callable
         Returns the batches of an epoch, as for `training.fit`.
+    items : int, optional
+        Look at so many items of the batch alone: a step of a large network, computed again in double precision, would
+        need more memory than its training.
     """
     generators = (run.weight_rng, run.rng)
     states = [generator.bit_generator.state for generator in generators]
     tensors = [tensor for _, tensor in model.named_tensors()] if model else []
     buffers = [(tensor, tensor.data.copy()) for tensor in tensors if not isinstance(tensor, Parameter)]
-    first = next(iter(batches()))
+    first = tuple(array[:items] for array in next(iter(batches())))
     seen = trace(lambda: loss(*first), differences=2)
     for tensor in tensors:
         tensor.grad = None
@@ -38,7 +45,8 @@ def look_inside(
         tensor.data = before
     for generator, state in zip(generators, states):
         generator.bit_generator.state = state
-    player(seen, run.out / "player.html", title=f"{run.options.model}, the first batch on {run.data['name']}")
+    what = "the first batch" if items is None else f"{len(first[0])} items of the first batch"
+    player(seen, run.out / "player.html", title=f"{run.options.model}, {what} of {run.data['name']}")
     if run.options.explain:
         print(explain(seen), flush=True)
 

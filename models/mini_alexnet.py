@@ -156,7 +156,7 @@ def main(arguments=None):
     def new_batches():
         return batches(*train, batch_size=options.batch_size, rng=run.rng)
 
-    look_inside(run, model, lambda *batch: loss_of(*batch)[0], new_batches)
+    look_inside(run, model, lambda *batch: loss_of(*batch)[0], new_batches, items=32)
     run.fit(train_step, new_batches, evaluate, model, optimizer)
 
     probabilities = predict(model, test[0], run)
