@@ -9,11 +9,12 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from models.common import figure_text, print_table, settings
+from models.lock import lock_folder
 from models.report import PAGE, write_report
 from tinygrad_edu import manual_seed, resolve_device
 from tinygrad_edu.nn import Module
@@ -30,11 +31,6 @@ from tinygrad_edu.training import (
     save_checkpoint,
     save_weights,
 )
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 class Run:
@@ -294,28 +290,3 @@ def describe(row: dict[str, Any]) -> str:
 def count(n: int, what: str) -> str:
     """ "1 epoch", "2 epochs"."""
     return f"{n} {what}{'s' * (n != 1)}"
-
-
-def lock_folder(out: Path) -> TextIO:
-    """Make the folder, and keep other runs out of it while the returned file is open; ValueError says who is there.
-
-    The lock is the system's: it ends with the process, however that ends. Where there is none (not on Linux or macOS),
-    nobody is kept out.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of training
-        file = (out / ".lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"--out {out}: cannot write into this folder ({error.strerror}); name another") from None
-    try:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        who = file.read().strip() or "unknown"
-        file.close()
-        raise ValueError(f"--out {out}: another run, process {who}, is writing there; name another folder") from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file

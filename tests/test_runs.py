@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from models import airline_lstm, mini_alexnet, shakespeare_lstm, sine_rnn, softmax_by_hand, softmax_regression
 from models import run as run_module
-from models.run import lock_folder
+from models.lock import lock_folder
 from tinygrad_edu import optim
 from tinygrad_edu.training import History, fit
 
@@ -253,7 +253,7 @@ def test_patience_is_looked_at_before_an_epoch():
 
 def test_two_runs_in_one_folder_do_not_meet(tmp_path, capsys):
     code = (
-        "import sys, pathlib; from models.run import lock_folder; held = lock_folder(pathlib.Path('out'));"
+        "import sys, pathlib; from models.lock import lock_folder; held = lock_folder(pathlib.Path('out'));"
         "print('held', flush=True); sys.stdin.read()"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

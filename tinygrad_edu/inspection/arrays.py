@@ -76,11 +76,6 @@ class Seen:
     def is_finite(self) -> bool:
         return not (self.nans or self.infinities)
 
-    @property
-    def rms(self) -> float:
-        """sqrt(mean of squares): the size of one entry, whatever their number."""
-        return self.norm / max(self.size, 1) ** 0.5
-
 
 def see(X: Array, keep: int = KEPT) -> Seen:
     """Statistics of an array, and a copy of it where it has at most `keep` entries."""

@@ -80,11 +80,10 @@ def _repetitions(signatures: list[tuple]) -> Iterator[tuple[int, int, int]]:
 def _period(s: list[tuple], start: int) -> int:
     """The shortest block that comes `TIMES` times from `start` on, six steps at least; 0 where none does."""
     for length in range(1, min(LONGEST, (len(s) - start) // TIMES) + 1):
-        if s[start] == s[start + length] and length * TIMES >= 6 - 3 * (length == 1):
-            blocks = (s[start + i * length : start + (i + 1) * length] for i in range(TIMES + 3 * (length == 1)))
-            first = next(blocks)
-            if all(block == first for block in blocks):
-                return length
+        times = TIMES if length > 1 else 2 * TIMES
+        block = s[start : start + length]
+        if all(s[start + i * length : start + (i + 1) * length] == block for i in range(1, times)):
+            return length
     return 0
 
 

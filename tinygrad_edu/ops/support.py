@@ -185,7 +185,7 @@ def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: 
         Gs[:] = [None] * len(Gs)  # ready for another walk over a retained tape
         return backward(collected)
 
-    backward_all.__qualname__ = backward.__qualname__
+    backward_all.__qualname__ = backward.__qualname__  # now, for whoever observes births
     hidden = record(np.zeros(()), inputs, backward_all)
 
     def record_result(i: int) -> Tensor:
