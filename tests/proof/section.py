@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import importlib.metadata
 import json
 import platform
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from tinygrad_edu.files import write_whole
 
@@ -51,9 +51,18 @@ def conclude(section: Section, seconds: float) -> int:
         "command": " ".join(["python -m", f"proof.{section.name}", *sys.argv[1:]]),
         "seconds": round(seconds, 1),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "versions": {"Python": platform.python_version(), **installed()},
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, indent=2) + "\n"
     write_whole(FOLDER / f"{section.name}.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return 1 if section.failures else 0
+
+
+def installed() -> dict[str, str]:
+    """The versions of the libraries that what is proven rests on, of those that are there."""
+    versions = {}
+    for name in ("numpy", "safetensors", "hypothesis", "torch", "keras"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
