@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,13 +30,27 @@ def test_a_written_file_is_there_under_its_name_alone_and_readable_as_any_other(
     assert names(path.parent) == ["old", "the way.txt"]
 
 
-def run(code, *arguments):
-    """A program that writes; what it printed."""
-    code = f"import sys\nfrom pathlib import Path\nfrom tinygrad_edu.files import write_whole\n{code}"
+def run(code, path, within=()):
+    """The lines that a program printed that writes `path`, as an argument of the command `within`."""
+    code = f"import os, sys\nfrom pathlib import Path\nfrom tinygrad_edu.files import write_whole\n{code}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, env=environment)
-    return done.stdout.decode() + done.stderr.decode()
+    command = [*within, sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    return (done.stdout + done.stderr).splitlines()
 
+
+def on_a_disk_of_its_own(*options):
+    """A command that runs another one with /mnt on a new disk; None where this user may mount none."""
+    mount = f'mount -t tmpfs -o {",".join(options)} none /mnt && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    try:
+        works = sys.platform == "linux" and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    except OSError:
+        works = False
+    return command if works else None
+
+
+SMALL, READ_ONLY = on_a_disk_of_its_own("size=64k"), on_a_disk_of_its_own("ro")
 
 TOO_LARGE = """
 import resource
@@ -53,51 +66,32 @@ except OSError as error:
 def test_a_file_that_cannot_be_written_whole_leaves_the_old_one_and_nothing_else(tmp_path):
     path = tmp_path / "page.html"
     path.write_text("old")
-    assert run(TOO_LARGE, path).strip() == f"[Errno 27] File too large; the file is as it was before: '{path}'"
+    assert run(TOO_LARGE, path) == [f"[Errno 27] File too large; the file is as it was before: '{path}'"]
     assert names(tmp_path) == ["page.html"]
     assert path.read_text() == "old"
 
 
-def mounted(*options):
-    """A command that runs another one in /mnt, on a file system of its own; None where this user may mount none."""
-    if not sys.platform.startswith("linux"):
-        return None
-    command = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o {",".join(options)} none /mnt && exec "$@"', "sh"]
-    try:
-        works = subprocess.run([*command, "true"], capture_output=True).returncode == 0
-    except OSError:
-        works = False
-    return command if works else None
-
-
 FULL = """
-path = Path("/mnt/weights")
+path = Path(sys.argv[1])
 path.write_text("old")
 try:
     write_whole(path, b"x" * 200_000)
 except OSError as error:
     print(error)
-print(path.read_text(), *[file.name for file in Path("/mnt").iterdir()])
+print(path.read_text(), *[file.name for file in path.parent.iterdir()])
 """
 
 
-@pytest.mark.skipif(not mounted("size=64k"), reason="needs a user who may mount a small disk")
-def test_a_full_disk(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    code = f"from pathlib import Path\nfrom tinygrad_edu.files import write_whole\n{FULL}"
-    done = subprocess.run([*mounted("size=64k"), sys.executable, "-c", code], capture_output=True, env=environment)
-    assert done.stdout.decode().splitlines() == [
-        "[Errno 28] No space left on device; the file is as it was before: '/mnt/weights'",
-        "old weights",
-    ]
+@pytest.mark.skipif(SMALL is None, reason="needs a user who may mount a small disk")
+def test_a_full_disk():
+    message = "[Errno 28] No space left on device; the file is as it was before: '/mnt/weights'"
+    assert run(FULL, "/mnt/weights", SMALL) == [message, "old weights"]
 
 
-@pytest.mark.skipif(not mounted("ro"), reason="needs a user who may mount a read-only disk")
+@pytest.mark.skipif(READ_ONLY is None, reason="needs a user who may mount a read-only disk")
 def test_a_read_only_disk():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    code = "from pathlib import Path\nfrom tinygrad_edu.files import write_whole\nwrite_whole(Path('/mnt/a'), 'b')"
-    done = subprocess.run([*mounted("ro"), sys.executable, "-c", code], capture_output=True, env=environment)
-    assert done.stderr.decode().splitlines()[-1].startswith("OSError: [Errno 30] Read-only file system; the file is as")
+    lines = run("write_whole(Path(sys.argv[1]), 'text')", "/mnt/weights", READ_ONLY)
+    assert lines[-1] == "OSError: [Errno 30] Read-only file system; the file is as it was before: '/mnt/weights'"
 
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
@@ -109,7 +103,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
 # --- what killed writes leave ---
 
 KILLED = """
-import os, signal
+import signal
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # when the content is there and its name is not
 write_whole(Path(sys.argv[1]), "half")
 """
@@ -153,7 +147,6 @@ def test_two_writes_never_share_a_temporary_name(tmp_path, monkeypatch):
     for _ in range(2):
         write_whole(tmp_path / "weights", "new")
     assert seen[0] != seen[1]
-    assert tempfile.gettempdir() not in ("", None)
 
 
 def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
