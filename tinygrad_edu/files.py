@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import re
@@ -20,6 +21,8 @@ def write_whole(path: Path, content: str | bytes, keep: Path | None = None) -> N
 
     Raises OSError, naming `path`, where it cannot be written; then what was there is as it was, and nothing is left.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, "a folder, where a file is to be written", str(path))
     # A name that nobody can know before, and mode "x", which opens no file and follows no link that is there already.
     part = path.with_name(f".{path.name}.{MACHINE}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:

@@ -56,32 +56,34 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
 
     A file that was not written here has neither facts nor a checksum, and is read all the same.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise CheckpointError(f"{path} is not a file; name the file with the weights")
+    arrays, facts, _ = _read(Path(path))
+    return arrays, facts
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], bool]:
+    """The arrays, the facts, and whether there was a checksum, which was right."""
     try:
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path} is not a file; name the file with the weights")
+        np.empty(path.stat().st_size, np.uint8)  # safetensors panics where there is not so much memory, NumPy does not
         with safe_open(path, framework="numpy") as file:
             checksum, _, text = (file.metadata() or {}).get("facts", "\n{}").partition("\n")
-            arrays = {name: _array(file, name) for name in file.keys()}  # noqa: SIM118
-        if checksum and checksum != _checksum(arrays, text):
-            raise ValueError("its checksum says that it was changed after it was written")
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            if strange := [f"{name} ({kind})" for name, kind in kinds.items() if kind not in DTYPES]:
+                raise CheckpointError(f"{path}: NumPy has no such numbers: {', '.join(strange)}; convert them to F32")
+            arrays = {name: file.get_tensor(name) for name in kinds}
         facts = json.loads(text)
-        if not isinstance(facts, dict):
-            raise ValueError(f"its facts should be a dict, and are {text:.40}")
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path} with weights; train first, or check the path") from None
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file ({error}); is it the right one?") from None
     except MemoryError:
-        raise CheckpointError(f"{path} holds more than there is memory for; is it the right one?") from None
-    return arrays, facts
-
-
-def _array(file: Any, name: str) -> np.ndarray:
-    dtype = file.get_slice(name).get_dtype()
-    if dtype not in DTYPES:
-        raise ValueError(f"{name} is of {dtype}, which NumPy does not have: convert it to F32 where it was written")
-    return file.get_tensor(name)
+        raise CheckpointError(f"{path} is larger than the memory that is left; is it the right one?") from None
+    if checksum and checksum != _checksum(arrays, text):
+        raise CheckpointError(f"{path} was changed after it was written: its checksum differs")
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{path} should have a dict of facts, and has {text:.40}")
+    return arrays, facts, bool(checksum)
 
 
 def _checksum(arrays: dict[str, np.ndarray], facts: str) -> str:
@@ -143,13 +145,15 @@ def save_checkpoint(
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of `save_checkpoint`; CheckpointError where there is none, or it is damaged, or something else."""
-    arrays, facts = read_weights(path)
+    arrays, facts, checked = _read(Path(path))
     parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "optimizer": {}, "memory": {}}
     for name, values in arrays.items():
         part, _, rest = name.partition(".")
         parts.get(part, {})[rest] = values
     if "t" not in parts["optimizer"]:
         raise CheckpointError(f"{path} holds weights, but no state of an optimiser; it cannot be resumed from")
+    if not checked:
+        raise CheckpointError(f"{path} has no checksum, so it may be damaged; it cannot be resumed from")
     return Checkpoint(Path(path), **parts, facts=facts)
 
 
