@@ -37,7 +37,7 @@ def write(
         if group.figure and group.name in results:
             group.figure(folder / FIGURES / f"{group.name}.svg", results[group.name])
     path = folder / FILE
-    write_whole(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
+    write_whole(path, content)
     return path
 
 

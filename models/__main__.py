@@ -26,6 +26,9 @@ SCRIPTS = (
 )
 
 
+STOPPED = (130, 143)  # the statuses of a script after Ctrl-C and SIGTERM
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which scripts to run: {', '.join(SCRIPTS)}")
@@ -54,9 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         status = module.main(script_arguments(name, options))
         seconds = f"{time.perf_counter() - start:.1f} s"
         description = str(module.__doc__).splitlines()[0]
-        how = {0: seconds, 130: f"interrupted after {seconds}"}.get(status, f"failed after {seconds}, see the terminal")
+        stopped = dict.fromkeys(STOPPED, f"interrupted after {seconds}")
+        how = {0: seconds, **stopped}.get(status, f"failed after {seconds}, see the terminal")
         closing.append((name, description, None if status else options.out / name, how))
-        if status == 130:  # Ctrl-C ends the whole tour, not one script of it
+        if status in STOPPED:  # which ends the whole tour, not one script of it
             write_tour(options.out, command, closing)
             return status
     for name, _, out, how in closing:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.stop import Terminated, ending_by_sigterm
 from tinygrad_edu import DeviceError, Tensor, optim, textbook
 from tinygrad_edu.data import DataError
 from tinygrad_edu.training import CheckpointError, TrainingError
@@ -65,7 +66,9 @@ BY_THE_TEXTBOOK: dict[str, Callable[..., optim.Optimizer]] = {
 }
 
 # Flags that change nothing that is computed. Every other one belongs to what a run is: see `Run.identity`.
-NOT_COMPUTED = {"device", "epochs", "quick", "data_dir", "data", "out", "resume", "no_progress", "explain"}
+NOT_COMPUTED = {
+    *("device", "epochs", "quick", "data_dir", "data", "out", "resume", "checkpoint_every", "no_progress", "explain"),
+}
 
 
 def whole_number(text: str) -> int:
@@ -90,6 +93,17 @@ def rate(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number > 0, got {text!r}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """For argparse: a finite number >= 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds >= 0, got {text!r}")
     return value
 
 
@@ -160,6 +174,13 @@ def flags(
         metavar="FILE",
         help="go on from this checkpoint (OUT/checkpoint.safetensors if no file is named)",
     )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="save within an epoch as well, so that --resume loses no more than this (60)",
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
     parser.set_defaults(model=model, description=parser.description, default=parser.get_default)
     parser.set_defaults(default_epochs=epochs, quick_epochs=quick_epochs)
@@ -191,13 +212,16 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str 
 
 
 def script(main: Callable[..., Any]) -> Callable[..., int]:
-    """Give a script's `main` its exit status: 0; 2 after an error it expects, told in a sentence; 130 after Ctrl-C."""
+    """Give a script's `main` its exit status.
+
+    0; 2 after an error it expects, told in a sentence; 130 after Ctrl-C and 143 after SIGTERM, as shells have it.
+    """
 
     @functools.wraps(main)
     def wrapped(arguments: list[str] | None = None) -> int:
         given = sys.argv[1:] if arguments is None else arguments
         try:
-            with textbook.instead() if "--textbook" in given else contextlib.nullcontext():
+            with textbook.instead() if "--textbook" in given else contextlib.nullcontext(), ending_by_sigterm():
                 main(arguments)
         except EXPECTED_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)
@@ -205,6 +229,9 @@ def script(main: Callable[..., Any]) -> Callable[..., int]:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
+        except Terminated as error:
+            print(error, file=sys.stderr)
+            return error.status
         return 0
 
     return wrapped

@@ -33,7 +33,7 @@ def look_inside(
         Look at so many items of the batch alone: a step of a large network, computed again in double precision, would
         need more memory than its training.
     """
-    generators = (run.weight_rng, run.rng)
+    generators = run.generators.values()
     states = [generator.bit_generator.state for generator in generators]
     tensors = [tensor for _, tensor in model.named_tensors()] if model else []
     buffers = [(tensor, tensor.data.copy()) for tensor in tensors if not isinstance(tensor, Parameter)]

@@ -260,5 +260,5 @@ def write_page(path: Path, title: str, parts: Sequence[Html]) -> Path:
     written = f"Written {time.strftime('%Y-%m-%d %H:%M')} by tinygrad_edu {__version__}."
     body = tag("body", tag("main", join(parts, "\n")), tag("footer", written))
     text = "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_whole(path, text)
     return path

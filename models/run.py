@@ -8,29 +8,22 @@ import shlex
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.checkpoints import Checkpoints
 from models.common import figure_text, print_table, settings
 from models.lock import lock_folder
 from models.report import PAGE, write_report
-from tinygrad_edu import manual_seed, resolve_device
+from models.stop import Stop, Terminated
+from tinygrad_edu import Tensor, manual_seed, resolve_device
+from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.runtime.blas import hold_blas, thread_count
 from tinygrad_edu.runtime.process import may_tune
-from tinygrad_edu.training import (
-    CheckpointError,
-    Figures,
-    History,
-    fit,
-    load_checkpoint,
-    read_facts,
-    save_checkpoint,
-    save_weights,
-)
+from tinygrad_edu.training import Figures, History, fit, save_weights
 
 
 class Run:
@@ -60,6 +53,10 @@ class Run:
     out : Path
     rng : numpy.random.Generator
         For the order of the batches; the weights come from the generator that the seed set, see `manual_seed`.
+    generators : dict
+        Both, and those that a script adds: all that a resumed run must set to where they were.
+    texts : dict
+        Files that the training step writes, by name; see `append`.
     history : History
     settings : dict
         All that changes what is computed, by name.
@@ -87,13 +84,13 @@ class Run:
             self.settings[examples[0]] = examples[1]
         self.lock = lock_folder(self.out)
         weakref.finalize(self, self.lock.close)  # also where the run ends by an error
-        self.checkpoint: Path | None = None  # the last one that is this run's own
         self.history = History()
+        self.texts: dict[str, str] = {}
         self.started = time.perf_counter()
         if may_tune():
             hold_blas()  # --resume goes on to the same last bit, on any number of cores
-        self.weight_rng = manual_seed(options.seed)
         self.rng = np.random.default_rng([options.seed, 1])
+        self.generators = {"weights and dropout": manual_seed(options.seed), "batches": self.rng}
         print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")
         print(f"data: {data_name} ({data_source})")
         print(f"{options.optimizer}, learning rate {options.lr:g}, batch size {options.batch_size}; {self.length()}")
@@ -147,58 +144,68 @@ class Run:
         model: Module,
         optimizer: Optimizer,
         every: int = 1,
+        memory: dict[str, Tensor] | None = None,
         **options: Any,
     ) -> History:
-        """`training.fit` with --resume, and figures and a checkpoint written after each `every` epochs and the last."""
+        """`training.fit` that can be stopped at any moment, and with --resume goes on from there.
+
+        Figures and a checkpoint are written after each `every` epochs and the last, a checkpoint alone within them
+        every --checkpoint-every seconds. `memory` is what the step carries from batch to batch.
+
+        SIGTERM saves and ends. Ctrl-C saves as well; what is then evaluated and drawn is the network after the last
+        complete epoch, whose figures the history has.
+        """
+        kept = Checkpoints(
+            self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory
+        )
         if self.options.resume is not None:
-            self.resume(model, optimizer)
+            kept.resume(self.options.resume, self.epochs)
+        with Stop() as stop:
 
-        def after_epoch(history: History) -> None:
-            if len(history.epochs) % every == 0:
-                self.save(model, optimizer)
+            def save_if_due(history: History) -> None:
+                if stop.asked or kept.age() >= self.options.checkpoint_every:
+                    kept.save(say=stop.asked is not None)
+                stop.obey()
 
-        options = {"history": self.history, "progress": self.progress, **options}
-        fit(step, batches, self.epochs, evaluate, after_epoch=after_epoch, **options)
+            def after_epoch(history: History) -> None:
+                kept.reached = model.state_dict()
+                if len(history.epochs) % every == 0:
+                    self.save(kept)
+                save_if_due(history)
+
+            def evaluate_at_rest() -> Figures:
+                try:
+                    with stop.at_rest():
+                        return evaluate() if evaluate else {}
+                except (KeyboardInterrupt, Terminated):
+                    kept.save(say=True)
+                    raise
+
+            options = {"history": self.history, "progress": self.progress, **options}
+            hooks: dict[str, Any] = {
+                "after_batch": save_if_due,
+                "after_epoch": after_epoch,
+                "when_caught_up": kept.catch_up,
+            }
+            fit(step, lambda: kept.new_epoch(batches), self.epochs, evaluate_at_rest, **hooks, **options)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)
         if self.history.interrupted:
-            self.go_back(model, optimizer)
+            kept.go_back()
         elif len(self.history.epochs) % every:
-            self.save(model, optimizer)
+            self.save(kept)
         return self.history
 
-    def save(self, model: Module, optimizer: Optimizer) -> None:
+    def save(self, kept: Checkpoints) -> None:
         """The last epoch's figures on the screen, all in metrics.csv and metrics.json, and a checkpoint."""
         print(describe(self.history.epochs[-1]), flush=True)
         self.save_metrics({})
-        generators = [self.weight_rng.bit_generator.state, self.rng.bit_generator.state]
-        facts = {"epochs": self.history.epochs, "generators": generators, "run": self.identity()}
-        path = self.out / "checkpoint.safetensors"
-        save_checkpoint(path, model, optimizer, facts)
-        self.checkpoint = path
+        kept.save()
 
-    def resume(self, model: Module, optimizer: Optimizer) -> None:
-        """Go on where a checkpoint of the same experiment ended."""
-        path = Path(self.options.resume) if self.options.resume else self.out / "checkpoint.safetensors"
-        theirs, ours = read_facts(path).get("run"), self.identity()
-        if not isinstance(theirs, dict):
-            raise CheckpointError(f"{path} is no checkpoint of a model script; it cannot be resumed from")
-        differing = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
-        if differing:
-            pairs = "; ".join(f"{name} {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
-            raise ValueError(f"--resume: {path} is of another run: {pairs}. Give the same flags, or start anew")
-        facts = load_checkpoint(path, model, optimizer)
-        self.history.epochs = facts["epochs"]
-        self.weight_rng.bit_generator.state, self.rng.bit_generator.state = facts["generators"]
-        self.checkpoint = path
-        print(f"resumed from {path} after {count(len(self.history.epochs), 'epoch')}", flush=True)
-
-    def go_back(self, model: Module, optimizer: Optimizer) -> None:
-        """After Ctrl-C in the middle of an epoch: weights and figures of the last checkpoint, which belong together."""
-        if self.checkpoint is None:
-            raise KeyboardInterrupt  # nothing of this run's own was kept; what lies in `out` is an older run's
-        self.history.epochs = load_checkpoint(self.checkpoint, model, optimizer)["epochs"]
-        print(f"evaluating what was kept after {count(len(self.history.epochs), 'epoch')}", flush=True)
+    def append(self, name: str, text: str) -> None:
+        """Write more into a text of the folder. A resumed run has it as it was at the checkpoint."""
+        self.texts[name] += text
+        write_whole(self.out / name, self.texts[name])
 
     def record_epoch(self, epoch: int, **figures: float) -> None:
         """For a script with a loop of its own: note an epoch's figures, print them and write the metrics."""
@@ -285,8 +292,3 @@ def describe(row: dict[str, Any]) -> str:
     """One epoch in one line."""
     figures = (f"{name} {figure_text(name, value)}" for name, value in row.items() if name != "epoch")
     return f"epoch {row['epoch']:>3}  " + "  ".join(figures)
-
-
-def count(n: int, what: str) -> str:
-    """ "1 epoch", "2 epochs"."""
-    return f"{n} {what}{'s' * (n != 1)}"

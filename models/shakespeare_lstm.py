@@ -14,7 +14,7 @@ from models.common import flags, new_optimizer, script, whole_number
 from models.inside import look_inside
 from models.run import Run
 from models.writing import sample_text
-from tinygrad_edu import nn, no_grad, ops, plots
+from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
 from tinygrad_edu.training import load_weights, progress_bar, read_weights
 
@@ -90,15 +90,14 @@ def main(arguments=None):
 
     model = CharacterLSTM(len(vocabulary), options.input_dropout, options.recurrent_dropout).to(run.device)
     optimizer = new_optimizer(options, model.parameters())
-    samples = (run.out / "samples.txt").open("a" if options.resume is not None else "w", encoding="utf-8")
-    write_rng = np.random.default_rng([options.seed, 2])
-    state = None
+    write_rng = run.generators["samples"] = np.random.default_rng([options.seed, 2])
+    run.texts["samples.txt"] = ""
+    memory: dict[str, Tensor] = {}  # with --stateful, the state after the last chunk; a checkpoint keeps it
 
     def loss_of(x, y):
-        nonlocal state
         if options.stateful:  # y (N, T): the character after each one
-            scores, state = model.after_each(x, state)
-            state = nn.detach(state)  # the memory goes on, the gradient stops here
+            scores, state = model.after_each(x, (memory["h"], memory["c"]) if memory else None)
+            memory["h"], memory["c"] = nn.detach(state)  # the memory goes on, the gradient stops here
         else:  # y (N,): the character after the window
             scores, _ = model(x)
         return ops.softmax_cross_entropy(scores, y)
@@ -113,8 +112,7 @@ def main(arguments=None):
         return {"loss": loss.item()}
 
     def batches():
-        nonlocal state
-        state = None  # the text starts anew
+        memory.clear()  # the text starts anew
         if options.stateful:
             return Chunks(train, options.batch_size, WINDOW)
         return windows.batches(options.batch_size, run.rng)
@@ -124,12 +122,12 @@ def main(arguments=None):
         """Nats per character on the text after the training part, read in the form of the training."""
         model.eval()
         total, count = 0.0, 0
-        memory = None
+        state = None
         rows = min(16, len(validation) // (WINDOW + 1))
         pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)
         for x, y in progress_bar(pieces, "evaluation", run.progress, delay=1.0):
             read = model.after_each if options.stateful else model
-            scores, memory = read(x, memory if options.stateful else None)
+            scores, state = read(x, state if options.stateful else None)
             total += ops.softmax_cross_entropy(scores, y, "sum").item()
             count += y.size
         model.train()
@@ -138,14 +136,12 @@ def main(arguments=None):
     def save_sample(title):
         window = WINDOW if options.sliding_window else None
         text = sample_text(model, vocabulary, prompt, SAMPLE_LENGTH, write_rng, window)
-        samples.write(f"===== {title}\n{text}\n")
-        samples.flush()
+        run.append("samples.txt", f"===== {title}\n{text}\n")
         return text
 
     look_inside(run, model, loss_of, batches)
-    with samples:
-        history = run.fit(train_step, batches, evaluate, model, optimizer)
-        print(save_sample("at the end"))
+    history = run.fit(train_step, batches, evaluate, model, optimizer, memory=memory)
+    print(save_sample("at the end"))
     losses = {"training": history["train_loss"], "validation": history["validation_loss"]}
     epochs = [row["epoch"] for row in history.epochs]
     title = f"Loss of the character LSTM ({run.variant}) on {text.name}"

@@ -1,96 +1,153 @@
-"""Interrupt and kill runs of the model scripts at random moments, resume them, and compare the weights to the bit.
+"""Stop runs of the model scripts at random moments, resume them, and compare all they leave with a run left alone.
 
-`python tests/survival.py [ROUNDS] [SCRIPT ...]` stops each script ROUNDS times (10) by Ctrl-C and as often by SIGKILL,
-and prints a line for each script and signal; exit status 1 where one ended elsewhere. `test_survival.py` does it once.
+`python -m proof.kills` does it at length, `test_survival.py` once for each script.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import random
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from tinygrad_edu import plots
+from tinygrad_edu.data import ImageData
+from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Short runs, on stand-in data where there is such; the pictures are left out, they come after the last checkpoint.
+# Short runs on stand-in data, which save so often that a good part of the time is writing.
 SCRIPTS = {
-    "softmax_regression": ("--data", "synthetic", "--epochs", "12"),
-    "airline_lstm": ("--epochs", "43"),
-    "sine_rnn": ("--epochs", "1000", "--lr", "0.02", "--patience", "30"),  # stops early, between two checkpoints
-    "shakespeare_lstm": ("--data", "synthetic", "--stateful", "--epochs", "3", "--batch-size", "64"),
-    "mini_alexnet": ("--data", "synthetic", "--epochs", "2", "--augment", "--batch-size", "64"),
+    "softmax_regression": ("--data", "synthetic", "--epochs", "20", "--checkpoint-every", "0.02"),
+    "shakespeare_lstm": (
+        *("--data", "synthetic", "--quick", "--stateful", "--epochs", "3", "--batch-size", "32"),
+        *("--checkpoint-every", "0.05"),
+    ),
+    "mini_alexnet": (
+        *("--data", "synthetic", "--augment", "--epochs", "2", "--batch-size", "32", "--checkpoint-every", "0.2"),
+    ),
+    "airline_lstm": ("--epochs", "43", "--checkpoint-every", "0.02"),
+    # It stops early, between two checkpoints.
+    "sine_rnn": ("--epochs", "1000", "--lr", "0.02", "--patience", "30", "--checkpoint-every", "0.02"),
 }
-# Training goes on after a signal in `models.NAME`, so the scripts run as users run them, but for their pictures.
-RUN = (
-    "import sys, importlib, tinygrad_edu.plots as plots\n"
-    "module = importlib.import_module('models.' + sys.argv[1])\n"
-    "module.draw = lambda *_: None\n"
-    "setattr(module, 'SAMPLE_LENGTH', 10); setattr(module, 'QUICK_STAND_IN', 60_000)\n"
-    "sys.exit(module.main(sys.argv[2:]))"
-)
+FILES = ("weights.safetensors", "metrics.csv", "metrics.json", "samples.txt")
 
 
-def start(script: str, out: Path, *arguments: str) -> subprocess.Popen:
-    """A run of a script in a process of its own."""
-    command = [sys.executable, "-c", RUN, script, "--no-progress", "--out", str(out), *SCRIPTS[script], *arguments]
+def run(script: str, arguments: list[str]) -> int:
+    """What a process of these runs does: the script on little data, without its pictures and the look inside."""
+    module = importlib.import_module(f"models.{script}")
+    module.look_inside = lambda *_, **__: None
     if script == "shakespeare_lstm":
-        command.append("--quick")
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        module.SAMPLE_LENGTH, module.SAMPLE_EVERY, module.QUICK_STAND_IN = 10, 20, 30_000
+        plots.training_curves = lambda *_: None
+    else:
+        module.draw = lambda *_: None
+    if script == "mini_alexnet":
+        few = ImageData("synthetic images", "synthetic", *synthetic_images(400, 50), CLASS_NAMES)
+        module.load_cifar10 = lambda *_, **__: few
+    return module.main(arguments)
 
 
-def finish(script: str, out: Path, *arguments: str) -> bytes:
-    """Run to the end; the weights as they lie in the file."""
-    process = start(script, out, *arguments)
+@dataclass
+class Outcome:
+    """What became of the runs that were stopped."""
+
+    runs: int = 0
+    same: int = 0
+    stops: int = 0
+    in_writes: int = 0
+    within_epochs: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def start(script: str, out: Path) -> subprocess.Popen:
+    """A run of a script in a process of its own, which goes on where there is a checkpoint; it is about to train."""
+    arguments = [script, "--no-progress", "--out", str(out), *SCRIPTS[script]]
+    if any(out.glob("checkpoint*")):
+        arguments.append("--resume")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys, survival; sys.exit(survival.run(sys.argv[1], sys.argv[2:]))", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if "learning rate" in line:
+            return process
+    raise RuntimeError(f"{script} ended with {process.wait()} before it began to train")
+
+
+def finish(script: str, out: Path) -> str:
+    """Run to the end; what it printed."""
+    process = start(script, out)
     output, _ = process.communicate(timeout=600)
     if process.returncode:
         raise RuntimeError(f"{script} ended with {process.returncode}:\n{output}")
-    return (out / "weights.safetensors").read_bytes()
+    return output
 
 
-def stop_once(script: str, out: Path, number: int, longest: float, chance: random.Random) -> None:
-    """Start a run, or go on with it, and send it a signal at a random moment."""
-    resume = ["--resume"] if (out / "checkpoint.safetensors").exists() else []
-    process = start(script, out, *resume)
-    time.sleep(chance.uniform(0.3, longest))
+def left_in(out: Path) -> dict[str, object]:
+    """The files of a finished run, but for the time that it took and the command, which tell how often it was begun."""
+    found: dict[str, object] = {name: (out / name).read_bytes() for name in FILES if (out / name).exists()}
+    metrics = json.loads((out / "metrics.json").read_text())
+    found["metrics.json"] = {name: value for name, value in metrics.items() if name not in ("seconds", "command")}
+    found["half written"] = [part.name for part in out.glob(".*.part")]
+    return found
+
+
+def stop_once(script: str, out: Path, number: int, wait: float, in_write: bool, outcome: Outcome) -> None:
+    """Start a run, or go on with it, and send it a signal after so many seconds, or at the next write after them."""
+    process = start(script, out)
+    time.sleep(wait)
+    while in_write and process.poll() is None and not any(out.glob(".checkpoint*.part")):
+        time.sleep(0.0005)
     process.send_signal(number)
-    process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=600)
+    outcome.within_epochs += within_an_epoch(output)
+    if process.returncode == 0:  # it had ended before
+        return
+    outcome.stops += 1
+    outcome.in_writes += any(out.glob(".checkpoint*.part"))
+    expected = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}[number]
+    if process.returncode != expected:
+        outcome.wrong.append(f"{script}: ended with {process.returncode} after signal {number}:\n{output}")
 
 
-def survives(script: str, number: int, rounds: int, seed: int = 0) -> int:
-    """How many of `rounds` runs, each stopped twice at random moments and resumed, ended with the same weights."""
+def within_an_epoch(output: str) -> bool:
+    return re.search(r"resumed from .* batch", output) is not None
+
+
+def survives(script: str, number: int, rounds: int, seed: int = 0, stops: int = 2) -> Outcome:
+    """Stop `rounds` runs at so many random moments each, every second time while a checkpoint is being written."""
     chance = random.Random(seed)
+    outcome = Outcome()
     with tempfile.TemporaryDirectory() as folder:
+        process = start(script, Path(folder) / "alone")
         began = time.perf_counter()
-        whole = finish(script, Path(folder) / "whole")
+        process.communicate(timeout=600)
         longest = time.perf_counter() - began
-        same = 0
+        alone = left_in(Path(folder) / "alone")
         for i in range(rounds):
             out = Path(folder) / str(i)
-            for _ in range(2):
-                stop_once(script, out, number, longest, chance)
-            resume = ["--resume"] if (out / "checkpoint.safetensors").exists() else []
-            same += finish(script, out, *resume) == whole
-            shutil.rmtree(out)
-    return same
-
-
-def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    os.environ.setdefault("TINYGRAD_EDU_DATA", tempfile.gettempdir())
-    wrong = 0
-    for script in sys.argv[2:] or SCRIPTS:
-        for number in (signal.SIGINT, signal.SIGKILL):
-            same = survives(script, number, rounds)
-            print(f"{script:<20} {number.name:<8} {same} of {rounds} ended with the same weights", flush=True)
-            wrong += rounds - same
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            for j in range(stops):
+                wait = chance.uniform(0, longest / (stops + 1))
+                stop_once(script, out, number, wait, (i + j) % 2 == 0, outcome)
+            outcome.within_epochs += within_an_epoch(finish(script, out))
+            found = left_in(out)
+            differing = [name for name in {**alone, **found} if found.get(name) != alone.get(name)]
+            outcome.runs += 1
+            outcome.same += not differing
+            if differing:
+                outcome.wrong.append(f"{script}, run {i} of seed {seed}: not as if left alone: {', '.join(differing)}")
+    return outcome

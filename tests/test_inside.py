@@ -18,8 +18,8 @@ class Run:
     def __init__(self, out, explain=False):
         self.out, self.data = out, {"name": "numbers"}
         self.options = argparse.Namespace(model="a_model", explain=explain)
-        self.weight_rng = manual_seed(0)
         self.rng = np.random.default_rng(0)
+        self.generators = {"weights and dropout": manual_seed(0), "batches": self.rng}
 
 
 def test_the_run_goes_on_as_if_nobody_had_looked(tmp_path):
@@ -35,9 +35,12 @@ def test_the_run_goes_on_as_if_nobody_had_looked(tmp_path):
     def loss(x, labels):
         return ops.softmax_cross_entropy(model(Tensor(x)), labels)
 
-    before = model.state_dict(), run.rng.bit_generator.state, run.weight_rng.bit_generator.state
+    def states():
+        return [generator.bit_generator.state for generator in run.generators.values()]
+
+    before = model.state_dict(), states()
     look_inside(run, model, loss, batches, items=8)
-    after = model.state_dict(), run.rng.bit_generator.state, run.weight_rng.bit_generator.state
+    after = model.state_dict(), states()
     assert before[1:] == after[1:]
     for name, values in before[0].items():
         np.testing.assert_array_equal(values, after[0][name], err_msg=name)

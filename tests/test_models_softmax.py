@@ -60,7 +60,7 @@ def test_a_run_leaves_what_the_readme_promises(module, tmp_path, capsys):
     assert status == 0
     files = {"accuracy.png", "index.html", "metrics.csv", "metrics.json", "mistakes.png", "player.html", "weights.png"}
     if module is softmax_regression:
-        files |= {"checkpoint.safetensors", "weights.safetensors"}
+        files |= {"checkpoint.safetensors", "checkpoint.previous.safetensors", "weights.safetensors"}
     assert {name for name in os.listdir(tmp_path) if not name.startswith(".")} == files
     assert set(metrics) >= {"model", "variant", "device", "seed", "data", "epochs", "final"}
     assert (metrics["model"], metrics["device"], metrics["seed"]) == (name, "cpu", 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -11,11 +12,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from models import airline_lstm, mini_alexnet, shakespeare_lstm, sine_rnn, softmax_by_hand, softmax_regression
-from models import run as run_module
+from models import (
+    airline_lstm,
+    checkpoints,
+    mini_alexnet,
+    shakespeare_lstm,
+    sine_rnn,
+    softmax_by_hand,
+    softmax_regression,
+)
 from models.lock import lock_folder
 from tinygrad_edu import optim
-from tinygrad_edu.training import History, fit
+from tinygrad_edu.training import History, fit, save_checkpoint
 
 SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, sine_rnn, airline_lstm, shakespeare_lstm)
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
@@ -110,6 +118,10 @@ def test_every_setting_stands_in_the_metrics():
 def test_a_file_that_is_no_checkpoint_of_a_script_is_refused(capsys):
     assert start(airline_lstm, "--epochs", "1") == 0
     assert start(airline_lstm, "--epochs", "2", "--resume", "out/weights.safetensors") == 2
+    assert "holds weights, but no state of an optimiser" in capsys.readouterr().err
+    model = airline_lstm.AirlineNetwork(1)
+    save_checkpoint("another.safetensors", model, optim.Adam(model.parameters()), {})
+    assert start(airline_lstm, "--epochs", "2", "--resume", "another.safetensors") == 2
     assert "no checkpoint of a model script" in capsys.readouterr().err
 
 
@@ -199,38 +211,37 @@ def interrupt_after(steps, monkeypatch):
     monkeypatch.setattr(optim.Adam, "step", interrupted)
 
 
-@pytest.mark.parametrize("epochs_done", [3, 10, 17])
-def test_ctrl_c_between_checkpoints_keeps_no_half_trained_weights(epochs_done, monkeypatch, capsys):
+@pytest.mark.parametrize("epochs_done", [0, 3, 17])
+def test_an_interrupted_step_leaves_no_half_trained_weights(epochs_done, monkeypatch, capsys):
+    """Ctrl-C comes in the middle of a step where nothing makes it wait, as in a thread."""
     assert start(airline_lstm, "--epochs", "23") == 0
     whole = weights()
     interrupt_after(epochs_done * 94 + 50, monkeypatch)  # in the middle of an epoch
     assert start(airline_lstm, "--epochs", "23") == 130
-    output = capsys.readouterr().out
-    resume = ["--resume"]
-    if (
-        epochs_done < 10
-    ):  # before the first checkpoint: nothing of this run is delivered, the older one's may be resumed
-        assert "evaluating" not in output.split("airline_lstm (")[-1]
-    else:
-        assert "evaluating what was kept after 10 epochs" in output
-        assert len(metrics()["epochs"]) == 10
-    assert start(airline_lstm, "--epochs", "23", *resume) == 0
+    output = capsys.readouterr().out.split("airline_lstm (")[-1]
+    if epochs_done:
+        assert f"evaluating the network after {epochs_done} epochs" in output
+        assert len(metrics()["epochs"]) == epochs_done
+    else:  # nothing of this run is delivered, the older one's files stay
+        assert "evaluating" not in output
+        assert len(metrics()["epochs"]) == 23
+    assert start(airline_lstm, "--epochs", "23", "--resume") == 0
     for name, values in weights().items():
         np.testing.assert_array_equal(values, whole[name])
 
 
-def test_ctrl_c_at_the_first_write_delivers_no_older_model(monkeypatch, capsys):
+def test_what_is_delivered_after_ctrl_c_is_never_an_older_run_s(monkeypatch, capsys):
     assert start(airline_lstm, "--epochs", "10", "--seed", "5") == 0
-    older = metrics()
-    capsys.readouterr()
+    older = weights()
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "save_checkpoint", interrupted)
+    monkeypatch.setattr(checkpoints, "save_checkpoint", interrupted)
     assert start(airline_lstm, "--epochs", "20") == 130
-    assert "evaluating" not in capsys.readouterr().out
-    assert older["final"]["test_rmse"] != metrics()["final"]
+    delivered = weights()
+    assert metrics()["settings"]["seed"] == 0
+    assert any(not np.array_equal(values, older[name]) for name, values in delivered.items())
 
 
 def test_a_run_that_had_stopped_early_does_not_go_on(capsys):
@@ -262,7 +273,10 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, capsys):
     ) as other:
         assert other.stdout.readline() == "held\n"
         assert start(airline_lstm, "--epochs", "1") == 2
-        assert f"--out out: another run, process {other.pid}, is writing there" in capsys.readouterr().err
+        assert (
+            f"--out out: another run, process {other.pid} on {platform.node()}, is writing there"
+            in capsys.readouterr().err
+        )
         other.kill()
     assert start(airline_lstm, "--epochs", "1") == 0
 

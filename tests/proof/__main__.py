@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         subprocess.run([sys.executable, "-m", f"proof.{name}"], cwd=ROOT, env=environment, check=False)
     sections, left_out = page.read(FOLDER, SECTIONS)
     text = page.text(sections, left_out)
-    write_whole(ROOT / page.PAGE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_whole(ROOT / page.PAGE, text)
     print(f"written: {page.PAGE}")
     return 1 if left_out or any(section["failures"] for section in sections) else 0
 

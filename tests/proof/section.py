@@ -55,7 +55,7 @@ def conclude(section: Section, seconds: float) -> int:
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, indent=2) + "\n"
-    write_whole(FOLDER / f"{section.name}.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_whole(FOLDER / f"{section.name}.json", text)
     return 1 if section.failures else 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def player(
     if not isinstance(loss, Trace):
         loss = trace(computed("player", loss), gradient, differences=differences)
     page = page_of(loss, title or path.stem)
-    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_whole(path, page)
     return path
 
 
@@ -84,9 +84,7 @@ def _check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        trial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        trial.touch()
-        trial.unlink()
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise type(error)(f"player: cannot write {path} ({error.strerror}); name another file") from None
 

@@ -93,7 +93,9 @@ def _save(figure: Figure, path: Path) -> None:
         raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
     ending = path.suffix[1:]
     facts: dict[str, Any] = {"metadata": {"Title": _spoken_title(figure)}} if ending in ("png", "pdf", "svg") else {}
-    write_whole(path, lambda temporary: figure.savefig(temporary, format=ending, **facts))
+    picture = io.BytesIO()
+    figure.savefig(picture, format=ending, **facts)
+    write_whole(path, picture.getvalue())
 
 
 def _spoken_title(figure: Figure) -> str:

@@ -6,11 +6,13 @@ What happens to one batch stays in plain sight in the script: `fit` calls the sc
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,22 @@ class TrainingError(Exception):
 
 
 @dataclass
+class Unfinished:
+    """How far an epoch has come: batches done, the examples in them, and the sum of each figure over these."""
+
+    batches: int = 0
+    examples: int = 0
+    sums: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, figures: Figures, size: int) -> None:
+        """Count a batch of so many examples."""
+        self.batches += 1
+        self.examples += size
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + size * value
+
+
+@dataclass
 class History:
     """What every epoch measured.
 
@@ -38,6 +56,8 @@ class History:
     ----------
     epochs : list of dict
         One for each epoch: `{"epoch": 0, "train_loss": ..., ...}`.
+    unfinished : Unfinished
+        The epoch after them, as far as it has come.
     stopped : str
         Why training ended before its last epoch ("" if it did not).
     interrupted : bool
@@ -45,6 +65,7 @@ class History:
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
+    unfinished: Unfinished = field(default_factory=Unfinished)
     stopped: str = ""
     interrupted: bool = False
 
@@ -73,18 +94,16 @@ class History:
     def save_csv(self, path: str | Path) -> None:
         """One row an epoch, one column a figure."""
 
-        def write(temporary: Path) -> None:
-            with temporary.open("w", newline="") as file:
-                writer = csv.DictWriter(file, self.columns())
-                writer.writeheader()
-                writer.writerows(self.epochs)
-
-        write_whole(Path(path), write)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns())
+        writer.writeheader()
+        writer.writerows(self.epochs)
+        write_whole(Path(path), text.getvalue())
 
     def save_json(self, path: str | Path, **facts: Any) -> None:
         """The same rows under "epochs", with further facts beside them."""
         text = json.dumps({**facts, "epochs": self.epochs}, indent=2) + "\n"
-        write_whole(Path(path), lambda temporary: temporary.write_text(text))
+        write_whole(Path(path), text)
 
 
 def fit(
@@ -95,6 +114,8 @@ def fit(
     *,
     history: History | None = None,
     after_epoch: Callable[[History], None] | None = None,
+    after_batch: Callable[[History], None] | None = None,
+    when_caught_up: Callable[[], None] | None = None,
     monitor: str = "validation_loss",
     patience: int | None = None,
     progress: bool | None = None,
@@ -115,9 +136,13 @@ def fit(
         Called after every epoch; its figures go into the history beside `train_loss` and so on, the running means over
         the epoch's batches, weighted by their sizes.
     history : History, optional
-        Go on from here (resume) instead of from nothing.
-    after_epoch : callable, optional
-        Called with the history after every epoch: the place for checkpoints.
+        Go on from here (resume) instead of from nothing. Where it has an unfinished epoch, the batches that were done
+        are passed over: `batches` must return the same ones again, so set its generator back to the epoch's start.
+    after_epoch, after_batch : callable, optional
+        Called with the history after every epoch, and after every batch: the places for checkpoints.
+    when_caught_up : callable, optional
+        Called when the batches of an unfinished epoch have been passed over: the place to set the generators, also
+        that of `batches`, to where they were.
     monitor, patience : str, int
         Stop early when the figure `monitor` has not become smaller for `patience` epochs.
     progress : bool, optional
@@ -148,8 +173,10 @@ def fit(
                     history.stopped = f"{monitor} did not improve for {patience} epochs"
                     break
                 # Beside the bar over all epochs, one over an epoch's batches where that takes longer than a second.
-                figures = _train_one_epoch(step, batches(), epoch, progress, delay=1.0 if many else 0.0)
+                bar_options = {"show": progress, "delay": 1.0 if many else 0.0}
+                figures = _train_one_epoch(step, batches(), history, after_batch, when_caught_up, **bar_options)
                 history.epochs.append({"epoch": epoch, **figures, **(evaluate() if evaluate else {})})
+                history.unfinished = Unfinished()
                 if patience is not None and monitor not in history.epochs[-1]:
                     there = ", ".join(history.epochs[-1])
                     raise ValueError(f"fit: patience needs the figure {monitor!r} after every epoch; there are {there}")
@@ -161,6 +188,7 @@ def fit(
     except KeyboardInterrupt:
         history.stopped = f"interrupted in epoch {len(history.epochs)}"
         history.interrupted = True
+        history.unfinished = Unfinished()
     return history
 
 
@@ -172,31 +200,41 @@ def _out_of_patience(history: History, monitor: str, patience: int | None) -> bo
 
 
 def _train_one_epoch(
-    step: Callable[..., Figures], batches: Iterable[tuple], epoch: int, progress: bool | None, delay: float
+    step: Callable[..., Figures],
+    batches: Iterable[tuple],
+    history: History,
+    after_batch: Callable[[History], None] | None,
+    when_caught_up: Callable[[], None] | None,
+    **bar_options: Any,
 ) -> Figures:
-    sums: dict[str, Any] = {}
-    examples = 0
-    bar = progress_bar(batches, f"epoch {epoch}", progress, delay=delay)
-    for number, batch in enumerate(bar):
+    epoch, done = len(history.epochs), history.unfinished
+    remaining = iter(batches)
+    if done.batches:
+        for _ in itertools.islice(remaining, done.batches):
+            pass
+        if when_caught_up:
+            when_caught_up()
+    total = len(batches) if isinstance(batches, Sized) else None
+    bar = progress_bar(remaining, f"epoch {epoch}", initial=done.batches, total=total, **bar_options)
+    for batch in bar:
         figures = step(*batch)
         if not isinstance(figures, dict) or "loss" not in figures:
             raise ValueError(f"fit: step must return its figures, such as {{'loss': 0.3}}; it returned {figures!r:.80}")
         figures = {name: _number(value, name == "loss") for name, value in figures.items()}
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
-                f"the loss became {figures['loss']} in epoch {epoch}, batch {number} (both counted from 0); "
+                f"the loss became {figures['loss']} in epoch {epoch}, batch {done.batches} (both counted from 0); "
                 "try a smaller learning rate, clip the gradients, or look for NaN in the data"
             )
-        size = len(batch[0])
-        examples += size
-        for name, value in figures.items():
-            sums[name] = sums.get(name, 0.0) + size * value
+        done.add(figures, len(batch[0]))
+        if after_batch:
+            after_batch(history)
         if not bar.disable:
-            known = {name: total / examples for name, total in sums.items() if isinstance(total, float)}
+            known = {name: sum_ / done.examples for name, sum_ in done.sums.items() if isinstance(sum_, float)}
             bar.set_postfix(_short(known), refresh=False)
-    if examples == 0:
+    if done.examples == 0:
         raise ValueError("fit: an epoch without a single batch; is the data set empty?")
-    return {f"train_{name}": float(total) / examples for name, total in sums.items()}
+    return {f"train_{name}": float(sum_) / done.examples for name, sum_ in done.sums.items()}
 
 
 def _number(value: Any, now: bool) -> Any:
