@@ -244,13 +244,19 @@ def first(output):
     return output[0] if isinstance(output, tuple) else output
 
 
+TARGET = (
+    2  # where there are no classes; far from what is predicted, so that the errors do not cancel in a bias's gradient
+)
+
+
 def our_step(model, x, labels):
-    """(logits, gradients under our names) of the mean cross-entropy, or of half the sum of squares without labels."""
+    """The logits; the gradients of the mean cross-entropy, or of half the squared error, are left in the parameters."""
     model.zero_grad()
     logits = first(model(x if x.dtype.kind == "i" else Tensor(x)))
-    loss = ops.sum(logits * logits) * 0.5 if labels is None else ops.softmax_cross_entropy(logits, labels)
+    error = logits - TARGET
+    loss = ops.sum(error * error) * 0.5 if labels is None else ops.softmax_cross_entropy(logits, labels)
     loss.backward()
-    return logits.numpy(), {name: p.grad for name, p in model.named_parameters()}
+    return logits.numpy()
 
 
 def torch_step(torch, module, x, labels):
@@ -258,7 +264,7 @@ def torch_step(torch, module, x, labels):
     module.zero_grad()
     logits = module(torch.from_numpy(x.transpose(0, 3, 1, 2).copy() if x.ndim == 4 else x))
     if labels is None:
-        (0.5 * (logits * logits).sum()).backward()
+        (0.5 * ((logits - TARGET) ** 2).sum()).backward()
     else:
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels)).backward()
     return logits.detach().numpy(), {name: p.grad.numpy() for name, p in module.named_parameters()}
@@ -269,7 +275,7 @@ def keras_step(tensorflow, model, x, labels, training):
     with tensorflow.GradientTape() as tape:
         logits = model(x, training=training)
         if labels is None:
-            loss = 0.5 * tensorflow.reduce_sum(logits * logits)
+            loss = 0.5 * tensorflow.reduce_sum((logits - TARGET) ** 2)
         else:
             losses = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tensorflow.reduce_mean(losses)
@@ -278,8 +284,51 @@ def keras_step(tensorflow, model, x, labels, training):
     return logits.numpy(), dict(zip((v.path for v in model.trainable_variables), dense))
 
 
+def through_torch(modules, port, ours, back, x, labels):
+    """Give a module the weights of `ours`, and take them `back`.
+
+    Returns its logits in evaluation and in training, its gradients, and those of `back` as it names them.
+    """
+    (torch,) = modules
+    theirs = port.in_torch(torch).to(torch.from_numpy(ours.parameters()[0].data).dtype)
+    state = interop.to_torch(ours, like=theirs)
+    theirs.load_state_dict({key: torch.from_numpy(values) for key, values in state.items()})
+    interop.from_torch(back, theirs)
+    evaluated, _ = torch_step(torch, theirs.eval(), x, labels)
+    for module in theirs.train().modules():
+        module.train(not isinstance(module, torch.nn.Dropout))
+    logits, gradients = torch_step(torch, theirs, x, labels)
+    our_step(without_dropout(back), x, labels)
+    return evaluated, logits, gradients, interop.to_torch(back, like=theirs, gradients=True)
+
+
+def set_precision(keras, dtype):
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+
+
+def through_keras(modules, port, ours, back, x, labels):
+    """As `through_torch`. Keras takes the precision of inputs and layers from settings that must hold until the end."""
+    keras, tensorflow = modules
+    before = keras.config.floatx()
+    set_precision(keras, ours.parameters()[0].dtype.name)
+    try:
+        theirs = port.in_keras(keras)
+        theirs.set_weights(list(interop.to_keras(ours, like=theirs).values()))
+        interop.from_keras(back, theirs)
+        evaluated, _ = keras_step(tensorflow, theirs, x, labels, training=False)
+        for layer in theirs.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0
+        logits, gradients = keras_step(tensorflow, theirs, x, labels, training=True)
+    finally:
+        set_precision(keras, before)
+    our_step(without_dropout(back), x, labels)
+    return evaluated, logits, gradients, interop.to_keras(back, like=theirs, gradients=True)
+
+
 def compare(framework, name, seed, modules, dtype=np.float32):
-    """Largest differences of one network, ours and theirs: of the logits and, over the largest entry, the gradients.
+    """Largest differences of one network, ours and theirs: (of the logits, of the gradients over their largest entry).
 
     The weights go there first, and come back into a second network of ours. `modules`: those of the framework needed.
     """
@@ -289,39 +338,14 @@ def compare(framework, name, seed, modules, dtype=np.float32):
     ours, back = shaken(port.ours(), rng).astype(dtype), port.ours().astype(dtype)
     x = port.batch(rng)
     x = x if port.ids else x.astype(dtype)
-    labels = rng.integers(0, 10, len(x)) if first(ours.eval()(x if port.ids else Tensor(x))).shape[1] > 1 else None
-    if framework == "torch":
-        (torch,) = modules
-        theirs = port.in_torch(torch).to(getattr(torch, np.dtype(dtype).name))
-        state = interop.to_torch(ours, like=theirs)
-        theirs.load_state_dict({key: torch.from_numpy(values) for key, values in state.items()})
-        interop.from_torch(back, theirs)
-        theirs.eval()
-        evaluated = torch_step(torch, theirs, x, labels)[0]
-        theirs.train()
-        for module in theirs.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.eval()
-        logits, gradients = torch_step(torch, theirs, x, labels)
-    else:
-        keras, tensorflow = modules
-        keras.backend.set_floatx(np.dtype(dtype).name)
-        theirs = port.in_keras(keras)
-        keras.backend.set_floatx("float32")
-        theirs.set_weights(list(interop.to_keras(ours, like=theirs).values()))
-        interop.from_keras(back, theirs)
-        evaluated = keras_step(tensorflow, theirs, x, labels, training=False)[0]
-        for layer in theirs.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                layer.rate = 0
-        logits, gradients = keras_step(tensorflow, theirs, x, labels, training=True)
+    our_logits = first(ours.eval()(x if port.ids else Tensor(x))).numpy()
+    labels = rng.integers(0, 10, len(x)) if our_logits.shape[1] > 1 else None
+    through = {"torch": through_torch, "keras": through_keras}[framework]
+    evaluated, logits, gradients, own = through(modules, port, ours, back, x, labels)
+    trained = our_step(without_dropout(ours), x, labels)  # both have made one step of normalisation
     for key, values in ours.state_dict().items():
         np.testing.assert_array_equal(back.state_dict()[key], values, err_msg=f"{name}: {key}, there and back")
-    differences = [np.abs(our_step(back.eval(), x, labels)[0] - evaluated).max()]
-    our_logits, _ = our_step(without_dropout(back), x, labels)
-    differences.append(np.abs(our_logits - logits).max())
-    give = interop.to_torch if framework == "torch" else interop.to_keras
-    own = give(back, like=theirs, gradients=True)
+    differences = [np.abs(our_logits - evaluated).max(), np.abs(trained - logits).max()]
     assert own.keys() == gradients.keys()
     steps = [np.abs(own[key] - g).max() / max(1e-3, np.abs(g).max()) for key, g in gradients.items()]
     return float(max(differences)), float(max(steps))

@@ -324,6 +324,20 @@ def test_a_file_keeps_the_order_only_where_names_are_numbered(tmp_path, rng):
         interop.from_torch(model, tmp_path / "nothing.safetensors")
 
 
+def test_a_file_of_keras_tells_the_order_by_the_kinds_of_layers_and_their_numbers(keras, tmp_path, rng):
+    k = keras.layers
+    layers = [*(part for _ in range(3) for part in (k.Conv2D(3, 3, use_bias=False), k.BatchNormalization()))]
+    dense = [k.Flatten(), *(k.Dense(3) for _ in range(12))]
+    theirs = fill_keras(keras.Sequential([keras.Input((7, 7, 3)), *layers, *dense]), rng)
+    path = tmp_path / "theirs.safetensors"
+    save_file({variable.path: variable.numpy() for variable in theirs.weights}, path)
+    conv = (part for _ in range(3) for part in (nn.Conv2d(3, 3, 3, padding="valid", bias=False), nn.BatchNorm(3)))
+    ours = nn.Sequential(*conv, nn.Flatten(), *(nn.Linear(3, 3) for _ in range(12))).eval()
+    interop.from_keras(ours, path)
+    for given, expected in zip(interop.to_keras(ours).values(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(given, expected)
+
+
 def test_a_name_that_both_know_is_not_given_to_another_layer(rng):
     class Ours(nn.Module):
         def __init__(self):

@@ -199,6 +199,21 @@ def test_a_wrong_backward_alone(built, x):
 
 
 @both
+def test_a_gradient_in_another_order_is_a_wrong_one(built, x):
+    class Reversed(nn.Linear):
+        def forward(self, x):
+            X, W, b = x.data, self.weight.data, self.bias.data
+            return record(
+                X @ W + b, (x, self.weight, self.bias), lambda G: ((G @ W.T)[:, ::-1], X.T @ G, G.sum(axis=0))
+            )
+
+    framework, build = built
+    ours = network(dense=Reversed)
+    found = interop.first_difference(ours, give(framework, ours, build()), x)
+    named(found.gradient, framework, 7, "gradient of the input")
+
+
+@both
 def test_a_wrong_backward_of_a_function_between_two_layers(built, x):
     def doubled(x):
         return record(np.tanh(x.data), (x,), lambda G: (2 * G * (1 - np.tanh(x.data) ** 2),))

@@ -5,7 +5,8 @@ have the same bits. Then both compute the scores of a batch, in evaluation and i
 training step. Dropout is off: nobody draws another's masks.
 
 In float32, a rounding can decide on which side of a ReLU's kink a number falls, or which of two pixels is the larger;
-the gradient jumps there. The seeds are those at which none does, and float64, where none ever did, is compared as well.
+the gradient jumps there. At the three seeds none does; at seed 0, the residual network and Keras differ by 0.15 in one
+gradient for that reason, and ours in float32 agree with ours in float64. So float64 is compared as well.
 """
 
 import argparse

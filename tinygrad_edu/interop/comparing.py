@@ -100,13 +100,15 @@ def first_gradient(sides: Sides, parameters: Parameters, tolerance: float) -> tu
     rows = []
     for side in reversed(sides):
         seen, other = side
-        rows.append(_Row("gradient of the output", side, seen.output_gradient, other.output_gradient, True, BEHIND))
+        moved = _were_moved(seen.output, other.output, tolerance)
+        rows.append(_Row("gradient of the output", side, seen.output_gradient, other.output_gradient, moved, BEHIND))
         here, there = parameters.get(seen.name, ({}, {}))
         for name in there:
             one_sided = (here.get(name) is None) != (there[name] is None)
             own, foreign = _none_is_zero(here.get(name), there[name])
             rows.append(_Row(f"gradient of {name}", side, own, foreign, hint=NO_GRADIENT if one_sided else ""))
-        rows.append(_Row("gradient of the input", side, seen.input_gradient, other.input_gradient, True))
+        moved = _were_moved(seen.input, other.input, tolerance)
+        rows.append(_Row("gradient of the input", side, seen.input_gradient, other.input_gradient, moved))
     return _first(rows, tolerance)
 
 
@@ -161,6 +163,13 @@ def distance(here: np.ndarray, there: np.ndarray) -> float:
 def largest_of(values: np.ndarray | None) -> float:
     """The largest finite |value|, 0 for none."""
     return 0.0 if values is None else float(np.abs(values[np.isfinite(values)]).max(initial=0))
+
+
+def _were_moved(here: np.ndarray | None, there: np.ndarray | None, tolerance: float) -> bool:
+    """Whether a layer's numbers stand in another order there, so that their gradients do, too."""
+    if here is None or there is None:
+        return False
+    return not distance(here, there) <= tolerance * largest_of(there) and _is_moved(here, there)
 
 
 def _is_moved(here: np.ndarray, there: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from tinygrad_edu.interop.layouts import Arrays, Layout, layout_of
 from tinygrad_edu.nn import Module
 from tinygrad_edu.tensor import Tensor
 
+Form = frozenset[tuple[str, int]]  # the arrays of a layer, each with its number of axes
 IGNORED = {"num_batches_tracked", "seed_generator_state"}  # counters and generators beside the weights
 
 
@@ -173,21 +174,10 @@ def _by_names(
 
 
 def _in_order(caller: str, ours: Sequence[Own], theirs: Sequence[Theirs]) -> list[Theirs]:
-    """Theirs in the order of ours; ValueError where their order says nothing.
-
-    A safetensors file keeps names sorted: 0, 10, 2. There, numbers alone tell the order.
-    """
+    """Theirs in the order of ours; ValueError where names contradict it."""
     full = [name for other in theirs for name in other.full.values()]
-    if len(theirs) > 1 and full == sorted(full):
-        theirs = sorted(theirs, key=lambda other: _natural(other.name))
-        for one, other in itertools.pairwise(theirs):
-            first, second = next(((a, b) for a, b in zip(_natural(one.name), _natural(other.name)) if a != b), ("", ""))
-            if not (isinstance(first, tuple) and isinstance(second, tuple) and first[0] == second[0] == 0):
-                raise ValueError(
-                    f"{caller}: the weights are sorted by name, as a safetensors file keeps them, so the order of the "
-                    f"layers is lost, and {_shown(one)} and {_shown(other)} do not tell it. Say which layer is which: "
-                    f"names={{{ours[0].name!r}: ..., ...}}, or pass the state dict itself"
-                )
+    if len(theirs) > 1 and full == sorted(full):  # as a safetensors file keeps them: 0, 10, 2
+        theirs = _by_number(caller, ours, theirs)
     position = {own.name: i for i, own in enumerate(ours)}
     for i, other in enumerate(theirs):
         name = _last(other.name)
@@ -199,10 +189,33 @@ def _in_order(caller: str, ours: Sequence[Own], theirs: Sequence[Theirs]) -> lis
     return list(theirs)
 
 
-def _natural(name: str) -> list[tuple[int, Any]]:
-    """A name in pieces that sort as people count: "layers.10" behind "layers.2"."""
-    pieces = [piece for piece in re.split(r"(\d+)", name) if piece]
-    return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]
+def _by_number(caller: str, ours: Sequence[Own], theirs: Sequence[Theirs]) -> list[Theirs]:
+    """Theirs where the order is lost: those with the same kinds of arrays by the numbers in their names."""
+    forms = [_form(own.layout.to_theirs(own.values(), {})) for own in ours]
+    groups: dict[Form, list[Theirs]] = {}
+    for other in sorted(theirs, key=lambda other: _natural(other.name)):
+        groups.setdefault(_form(other.arrays), []).append(other)
+    if any(forms.count(form) != len(groups.get(form, ())) for form in forms):  # something will not fit, and be told
+        forms, groups = [frozenset()] * len(ours), {frozenset(): sorted(theirs, key=lambda t: _natural(t.name))}
+    for one, other in (both for group in groups.values() for both in itertools.pairwise(group)):
+        first, second = next(((a, b) for a, b in zip(_natural(one.name), _natural(other.name)) if a != b), ("", ""))
+        if isinstance(first, str) or isinstance(second, str):
+            raise ValueError(
+                f"{caller}: the weights are sorted by name, as a safetensors file keeps them, so the order of the "
+                f"layers is lost, and {_shown(one)} and {_shown(other)} do not tell it. Say which layer is which: "
+                f"names={{{ours[0].name!r}: ..., ...}}, or pass the state dict itself"
+            )
+    return [groups[form].pop(0) for form in forms]
+
+
+def _form(arrays: Arrays) -> Form:
+    return frozenset((name, array.ndim) for name, array in arrays.items())
+
+
+def _natural(name: str) -> list[Any]:
+    """A name in pieces that sort as people count: "layers.10" behind "layers.2", and "dense_1" behind "dense"."""
+    pieces = re.split(r"_?(\d+)", name if name[-1:].isdigit() else f"{name}_0")
+    return [int(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
 
 
 def _last(name: str) -> str:

@@ -14,6 +14,7 @@ from tinygrad_edu.interop.runs import Run, Seen, cotangent, first_tensor
 
 
 def is_keras(theirs: Any) -> bool:
+    """Whether this is a Keras model or layer, on whichever backend."""
     return hasattr(theirs, "_flatten_layers") and hasattr(theirs, "weights")
 
 

@@ -14,10 +14,12 @@ from tinygrad_edu.interop.runs import Run, Seen, cotangent, first_tensor
 
 
 def is_torch(theirs: Any) -> bool:
+    """Whether this is a module of PyTorch's, which is not imported to find out."""
     return hasattr(theirs, "register_forward_hook")
 
 
 def images_last(values: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) -> (N, H, W, C), and back by `images_first`; anything else as it is."""
     return values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
 
 
