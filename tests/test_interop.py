@@ -425,6 +425,13 @@ def test_what_is_no_weight_is_refused(torch, rng):
         error=TypeError,
         call=interop.from_keras,
     )
+    refused(two_layers(), state, names=["a", "b"], match="names must be a dict", error=TypeError)
+    refused(two_layers(), state, flattened=3, match="flattened must be a dict", error=TypeError)
+    refused(two_layers(), state, flattened={"layers.0": 3}, match="flattened gives")
+    refused(two_layers(), {3: np.ones(3)}, match="under their names, there is 3", error=TypeError)
+    refused(two_layers(), {"a.weight": [[1.0], [1.0, 2.0]]}, match=r"a\.weight is no array for NumPy", error=TypeError)
+    with pytest.raises(ValueError, match=r"0 <= tolerance < 1; got nan"):
+        interop.first_difference(two_layers(), {}, np.ones((1, 3), np.float32), tolerance=float("nan"))
     with pytest.raises(TypeError, match="a network of ours first"):
         interop.from_torch(state, two_layers())
 

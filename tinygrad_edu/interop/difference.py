@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,8 @@ def first_difference(
     'layers.0 (Linear)'
     """
     check_module(CALLER, ours)
+    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
+        raise ValueError(f"{CALLER}: tolerance is a share of the largest number, 0 <= tolerance < 1; got {tolerance!r}")
     batch = as_numpy(CALLER, "the batch", batch.data if isinstance(batch, Tensor) else batch)
     given = batch if their_batch is None else as_numpy(CALLER, "their_batch", their_batch)
     if isinstance(theirs, Mapping):

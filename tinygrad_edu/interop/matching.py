@@ -122,7 +122,7 @@ def as_numpy(caller: str, name: str, values: Any) -> np.ndarray:
         values = getattr(values, method)() if hasattr(values, method) else values
     try:
         array = np.asarray(values)
-    except TypeError as error:  # bfloat16
+    except (TypeError, ValueError) as error:  # bfloat16, nested lists of unequal lengths
         raise TypeError(f"{caller}: {name} is no array for NumPy ({error}); convert it to float32 first") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{caller}: {name} is {array.dtype} and not numbers; pass arrays, or float32 tensors")
@@ -136,6 +136,8 @@ def pair(
 
     By `names` (ours -> theirs) as far as they go, the others where both call them alike, or else by order.
     """
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"{caller}: names must be a dict, layer here -> layer there; got {names!r:.80}")
     pairs, rest, others = _by_names(caller, ours, theirs, names or {})
     if len(rest) != len(others):
         listed = "\n".join(

@@ -47,14 +47,14 @@ def _torch(caller: str, weights: Any) -> list[Theirs]:
             f"{caller}: expected PyTorch's weights as a state dict, name -> array or tensor, or a safetensors file of "
             f"one; got {type(weights).__name__}"
         )
-    return torch_layers(caller, weights)
+    return torch_layers(caller, _with_names(caller, weights))
 
 
 def _keras(caller: str, weights: Any) -> list[Theirs]:
     weights = _read(weights)
     weights = getattr(weights, "weights", weights)  # of a model
     if isinstance(weights, Mapping):
-        return keras_layers(caller, weights.items())
+        return keras_layers(caller, _with_names(caller, weights).items())
     if not isinstance(weights, Iterable) or isinstance(weights, np.ndarray):
         raise TypeError(
             f"{caller}: expected Keras' weights as a model, its .weights, a dict of path -> array, or a safetensors "
@@ -62,6 +62,13 @@ def _keras(caller: str, weights: Any) -> list[Theirs]:
         )
     weights = list(weights)
     return keras_layers(caller, [(getattr(variable, "path", ""), variable) for variable in weights])
+
+
+def _with_names(caller: str, weights: Mapping[Any, Any]) -> Mapping[str, Any]:
+    wrong = [name for name in weights if not isinstance(name, str)]
+    if wrong:
+        raise TypeError(f"{caller}: the weights must stand under their names, there is {wrong[0]!r:.80}")
+    return weights
 
 
 def _read(weights: Any) -> Any:
@@ -264,11 +271,13 @@ def _full_name(framework: Framework, own: Own, name: str) -> str:
 
 def check_flattened(caller: str, ours: Iterable[Own], flattened: Shapes) -> None:
     """ValueError unless `flattened` names Linear layers and the shapes of as many numbers as these take."""
+    if flattened is not None and not isinstance(flattened, Mapping):
+        raise TypeError(f"{caller}: flattened must be a dict, Linear here -> (H, W, C); got {flattened!r:.80}")
     inputs = {
         own.name: own.tensors["weight"].shape[0] for own in ours if own.layout in (TORCH[nn.Linear], KERAS[nn.Linear])
     }
     for name, shape in (flattened or {}).items():
-        if name not in inputs or len(shape) != 3 or np.prod(shape) != inputs[name]:
+        if name not in inputs or np.shape(shape) != (3,) or np.prod(shape) != inputs[name]:
             raise ValueError(
                 f"{caller}: flattened gives (H, W, C) for a Linear, got {name!r}: {shape}; there are "
                 + ", ".join(f"{linear!r} of {size} inputs" for linear, size in inputs.items())
