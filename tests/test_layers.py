@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "data": "",
     "plots": "files",
     "training": "nn optim data ops tensor backend files markup",
+    "interop": "inspection training nn tensor backend",
     "doctor": "data gradcheck nn ops optim tensor backend",
     "__init__": "metrics nn ops optim tensor runtime backend",
 }

@@ -3,33 +3,18 @@
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, nn, ops
+from tinygrad_edu import Tensor, interop, nn, ops
 
 torch = pytest.importorskip("torch")
 
 N, T, D, H = 3, 7, 4, 5
-GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
-
-
-def reorder(name, weights):
-    """Our blocks of H columns in PyTorch's order, or back: the GRU's z and r are exchanged."""
-    blocks = np.split(weights, GATES[name], axis=-1)
-    order = (1, 0, 2) if name == "GRU" else range(GATES[name])
-    return np.concatenate([blocks[i] for i in order], axis=-1)
 
 
 def convert(layer):
     """PyTorch's layer with the weights of ours."""
-    name = type(layer).__name__
-    theirs = {"SimpleRNN": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}[name](D, H, batch_first=True)
-    theirs = theirs.double()
-    bias = layer.bias.data
-    biases = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
-    with torch.no_grad():
-        theirs.weight_ih_l0.copy_(torch.from_numpy(reorder(name, layer.kernel.data).T))
-        theirs.weight_hh_l0.copy_(torch.from_numpy(reorder(name, layer.recurrent_kernel.data).T))
-        theirs.bias_ih_l0.copy_(torch.from_numpy(reorder(name, biases[0])))
-        theirs.bias_hh_l0.copy_(torch.from_numpy(reorder(name, biases[1])))
+    name = {"SimpleRNN": "RNN"}.get(type(layer).__name__, type(layer).__name__)
+    theirs = getattr(torch.nn, name)(D, H, batch_first=True).double()
+    theirs.load_state_dict({name: torch.from_numpy(values) for name, values in interop.to_torch(layer).items()})
     return theirs
 
 
@@ -60,10 +45,9 @@ def test_equal_to_pytorch(kind, with_state):
     pairs = [(a.data, b.detach().numpy()) for a, b in zip(results, results_t)]
     pairs += [(x.grad, x_t.grad.numpy())]
     pairs += [(a.grad, b.grad.numpy()) for a, b in zip(states, states_t) if with_state]
-    pairs += [(layer.kernel.grad, reorder(name, theirs.weight_ih_l0.grad.numpy().T))]
-    pairs += [(layer.recurrent_kernel.grad, reorder(name, theirs.weight_hh_l0.grad.numpy().T))]
-    biases = reorder(name, np.stack([theirs.bias_ih_l0.grad.numpy(), theirs.bias_hh_l0.grad.numpy()]))
-    pairs += [(layer.bias.grad, biases if name == "GRU" else biases[0])]
+    parameters = dict(theirs.named_parameters())
+    pairs += [(g, parameters[key].grad.numpy()) for key, g in interop.to_torch(layer, gradients=True).items()]
+    assert len(parameters) == 4
     for ours, expected in pairs:
         assert ours.shape == expected.shape
         assert np.abs(ours - expected).max() <= 1e-10 * max(1.0, np.abs(expected).max())

@@ -64,7 +64,7 @@ def layers_of(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float
         names.setdefault(module, name)
     seen: set[Tensor] = set()
 
-    def note(name: str, layer: Any, output: Any) -> None:
+    def note(name: str, layer: Any, inputs: tuple, output: Any) -> None:
         first = output[0] if isinstance(output, tuple) else output
         if not isinstance(layer, Module):  # a plain function: a layer if it computes a tensor
             if isinstance(first, Tensor):
@@ -77,7 +77,7 @@ def layers_of(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float
         rows.append(LayerRow(name, type(layer).__name__, first.shape[1:], learnt, kept))
 
     try:
-        with no_grad(), _observed(names, note):
+        with no_grad(), observed(names, note):
             model.eval()(x)
     finally:
         for module, training in modes:
@@ -217,8 +217,8 @@ def stages_of(
 
 
 @contextlib.contextmanager
-def _observed(names: dict[Module, str], note: Callable[[str, Any, Any], None]) -> Iterator[None]:
-    """While this lasts, `note(name, layer, output)` is called whenever a layer has computed something.
+def observed(names: dict[Module, str], note: Callable[[str, Any, tuple, Any], None]) -> Iterator[None]:
+    """While this lasts, `note(name, layer, inputs, output)` is called whenever a layer has computed something.
 
     Layers are the modules, but for `Sequential`, and the plain functions that stand in one: as an attribute, or in a
     list or dict (a tuple cannot be written into).
@@ -242,13 +242,13 @@ def _observed(names: dict[Module, str], note: Callable[[str, Any, Any], None]) -
         yield
 
 
-def _noted(compute: Callable, name: str, layer: Any, note: Callable[[str, Any, Any], None]) -> Callable:
+def _noted(compute: Callable, name: str, layer: Any, note: Callable[[str, Any, tuple, Any], None]) -> Callable:
     """`compute`, with a call of `note` behind it."""
 
     @functools.wraps(compute)
     def noted(*inputs: Any, **options: Any) -> Any:
         output = compute(*inputs, **options)
-        note(name, layer, output)
+        note(name, layer, inputs, output)
         return output
 
     return noted
