@@ -1,13 +1,17 @@
 """Downloads from mirrors that behave and mirrors that do not. No test leaves this machine."""
 
 import gzip
+import os
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
-from data_files import Server, send, sha256
+from data_files import Server, redirect, send, sha256
 
 from tinygrad_edu.data import DataError
 from tinygrad_edu.data import download as downloads
@@ -26,8 +30,8 @@ def fresh_memory(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
 
 
-def fetch(tmp_path, *urls, check=check, name="file.bin"):
-    return download(name, urls, tmp_path / "set", check, progress=False)
+def fetch(tmp_path, *urls, check=check, name="file.bin", **options):
+    return download(name, urls, tmp_path / "set", check, progress=False, **options)
 
 
 def refused(tmp_path, *urls, **options):
@@ -191,6 +195,103 @@ def test_a_missing_file_does_not_make_the_host_silent(tmp_path):
     with Server({"/1": 404, "/2": CONTENT}) as server:
         refused(tmp_path, server.url + "1")
         assert fetch(tmp_path, server.url + "2").exists()
+
+
+# ---- answers without end, and addresses that lead elsewhere
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(tmp_path, declared):
+    sent = []
+
+    def endless(handler):
+        handler.send_response(200)
+        if declared:
+            handler.send_header("Content-Length", str(10**12))
+        handler.end_headers()
+        while not server.stop.is_set():
+            sent.append(handler.wfile.write(CONTENT))
+
+    with Server({"/file.bin": endless}) as server:
+        message = refused(tmp_path, server.url + "file.bin", largest=len(CONTENT))
+    assert "too large: it has more than the 256,000 bytes that the file may have" in message
+    assert sum(sent) < 100 * len(CONTENT)  # what lies in buffers on the way
+
+
+@pytest.mark.parametrize("where", ["in its head", "in its body"])
+def test_an_answer_that_drips_is_given_up_after_the_whole_time(tmp_path, monkeypatch, where):
+    monkeypatch.setattr(downloads, "SETTLING", 0.3)
+    monkeypatch.setattr(downloads, "SLOWEST", 10**12)
+
+    def drips(handler):
+        if where == "in its body":
+            handler.send_response(200)
+            handler.send_header("Content-Length", "1000")
+            handler.end_headers()
+        while not server.stop.wait(0.02):  # READ would never notice
+            handler.wfile.write(b"x")
+
+    with Server({"/file.bin": drips}) as server:
+        started = time.monotonic()
+        assert "no answer within 0.3 s" in refused(tmp_path, server.url + "file.bin")
+        assert time.monotonic() - started < 5
+
+
+def test_a_redirect_to_an_address_that_is_not_protected_is_not_followed(tmp_path):
+    with Server({"/file.bin": CONTENT}) as other:
+        for target in (other.url + "file.bin", "/elsewhere", "ftp://127.0.0.1/file.bin", "file:///etc/passwd"):
+            with Server({"/file.bin": redirect(target), "/elsewhere": CONTENT}) as server:
+                message = refused(tmp_path, server.url + "file.bin")
+            assert "redirect refused: it leads to" in message
+            assert "not protected by https" in message
+        assert other.asked == []
+
+
+def test_an_address_that_is_none_is_told(tmp_path):
+    with Server({"/file.bin": redirect("https://[none")}) as server:
+        assert "ValueError: Invalid IPv6 URL" in refused(tmp_path, server.url + "file.bin")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of our own for 127.0.0.1, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl, which makes the certificate, is not there")
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    command = (
+        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {path} -out {path}.crt"
+    )
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+def test_over_https_a_redirect_is_followed_to_https_alone(tmp_path, monkeypatch, certificate):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with Server({"/plain": CONTENT}) as plain:
+        routes = {"/1": redirect("/2"), "/2": CONTENT, "/3": redirect(plain.url + "plain"), "/4": redirect("/4")}
+        with Server(routes, certificate) as server:
+            assert fetch(tmp_path, server.url + "1").read_bytes() == CONTENT
+            (tmp_path / "set" / "file.bin").unlink()
+            assert "not protected by https" in refused(tmp_path, server.url + "3")
+            assert "redirect refused: more than 5 in a row" in refused(tmp_path, server.url + "4")
+        assert plain.asked == []
+
+
+def test_a_server_whose_certificate_nobody_knows_is_not_believed(tmp_path, certificate):
+    with Server({"/file.bin": CONTENT}, certificate) as server:
+        assert "no secure connection" in refused(tmp_path, server.url + "file.bin")
+
+
+def test_a_link_planted_at_the_temporary_name_is_not_followed(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / f".file.bin.{os.getpid()}.part").symlink_to(tmp_path / "victim")
+    (tmp_path / "victim").write_bytes(b"mine")
+    with Server({"/file.bin": CONTENT}) as server:
+        path = fetch(tmp_path, server.url + "file.bin")
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert not path.is_symlink()
 
 
 def test_ctrl_c_leaves_nothing(tmp_path):
