@@ -98,30 +98,26 @@ def test_md5(tmp_path):
 # ---- what is no plain file, or no text
 
 
-def make_folder(path):
-    path.mkdir()
-
-
-def make_endless(path):
-    path.symlink_to("/dev/zero")
-
-
-def make_unreadable(path):
-    path.symlink_to("/proc/self/mem")  # whose first byte nobody may read
+NO_FILES = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path),
+}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pipes and devices as Linux has them")
-@pytest.mark.parametrize("make", [make_folder, os.mkfifo, make_endless, lambda path: path.symlink_to(path)])
+@pytest.mark.parametrize("what", NO_FILES)
 @pytest.mark.parametrize("read", [read_text, check, lambda path: open_data(path, packed=True).__enter__()])
-def test_what_is_no_plain_file_is_refused_at_once(tmp_path, make, read):
-    make(tmp_path / "file")
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path, what, read):
+    NO_FILES[what](tmp_path / "file")
     with pytest.raises(DataError, match="file: cannot be read"):
         read(tmp_path / "file")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux")
 def test_a_disk_that_fails_is_told(tmp_path):
-    make_unreadable(tmp_path / "file")
+    (tmp_path / "file").symlink_to("/proc/self/mem")  # whose first byte nobody may read
     with pytest.raises(DataError, match=r"file: cannot be read \(Input/output error\)"):
         check(tmp_path / "file")
 
