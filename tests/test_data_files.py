@@ -88,6 +88,9 @@ def test_a_gzip_that_expands_without_end_is_looked_at_no_further_than_it_may_be(
     (tmp_path / "file").write_bytes(gzip.compress(bytes(10_000_000), 1))
     with pytest.raises(DataError, match="file: too large: it holds more than 5,000,000 bytes"):
         check_hash(tmp_path / "file", sha256(CONTENT), unpack=True, largest=5_000_000)
+    os.truncate(tmp_path / "file", 2**40)  # a terabyte of nothing: not read at all
+    with pytest.raises(DataError, match="file: too large: it holds more than 5,000,000 bytes"):
+        check_hash(tmp_path / "file", sha256(CONTENT), largest=5_000_000)
 
 
 def test_md5(tmp_path):

@@ -184,7 +184,7 @@ def _find(folder: Path) -> Path | None:
 def check_archive(archive: Path) -> None:
     """DataError unless this is the archive as published: its files can be changed, and are read, once unpacked."""
     try:
-        check_hash(archive, ARCHIVE_MD5, "md5")
+        check_hash(archive, ARCHIVE_MD5, "md5", largest=LARGEST_ARCHIVE)
     except DataError as error:
         raise DataError(
             f"{error}. This is not the archive that was published: delete it, and it is fetched again; files of your "

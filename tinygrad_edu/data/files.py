@@ -129,11 +129,13 @@ def check_hash(
     The same content can be compressed in many ways, so mirrors may differ in their bytes and still hold the same data.
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open_data(path, packed=unpack) as (file, _):
-        while piece := file.read(2**20):
+    with open_data(path, packed=unpack) as (file, most):
+        size = 0 if unpack else most  # known before anything is read, or only as it comes
+        while size <= largest and (piece := file.read(2**20)):
             digest.update(piece)
-            if file.tell() > largest:
-                raise DataError(f"{path}: too large: it holds more than {largest:,} bytes")
+            size = max(size, file.tell())
+        if size > largest:
+            raise DataError(f"{path}: too large: it holds more than {largest:,} bytes")
     if digest.hexdigest() != expected:
         raise DataError(f"{path}: wrong checksum: expected {algorithm} {expected}, came {digest.hexdigest()}")
 
