@@ -1,4 +1,4 @@
-"""Spoilt data files: a hundred of the proof's of each kind, and what its guard must see. `python -m proof.mutated` does 10,000."""
+"""Spoilt data files, some of the proof's, and what its guard must see. `python -m proof.mutated` does 10,000."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ DATA = ("IDX", "IDX labels", "IDX gzip", "CIFAR batches", "CIFAR archive", "CSV"
 
 @pytest.mark.parametrize("only", [DATA, ("weights", "checkpoints")])
 def test_spoilt_files_are_loaded_or_refused(only):
-    section = pytest.importorskip("proof.mutated").prove(cases=100, only=only)
+    section = pytest.importorskip("proof.mutated").prove(cases=60, only=only)
     assert section.failures == []
-    assert section.figures["files in all"] >= 100
+    assert section.figures["files in all"] >= 60
     assert not section.whole
