@@ -28,7 +28,7 @@ def fails(error):
         (fails(ValueError("/a/file: " + "x" * 30_000)), "bare exception: a message of 30,009 characters"),
         (fails(KeyError("x")), "bare exception: KeyError"),
         (lambda: warnings.warn("odd", UserWarning, stacklevel=1), "bare exception: UserWarning"),
-        (lambda: bytearray(2**25), "over memory"),
+        (lambda: bytearray(2**31), "over memory"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "crash: killed by SIGKILL"),
         (lambda: os._exit(0), "crash: no answer"),
         (lambda: time.sleep(60), "hang"),

@@ -21,7 +21,7 @@ def outcome(call: Callable[[], Any], documented: type[Exception], names: str, me
     ----------
     call : function
     documented : the exception that it may raise, with `names` in its message
-    memory : bytes of address space that it may take beside what this process has (RLIMIT_AS)
+    memory : bytes of address space that it may take beside what this process has, used or freed (RLIMIT_AS)
     disk : bytes of the largest file that it may write (RLIMIT_FSIZE)
 
     Returns

@@ -97,9 +97,9 @@ def prove(cases: int = CASES, seed: int = 0, only: Sequence[str] = ()) -> Sectio
                 if kind not in ("loaded", "refused"):
                     bad[kind] += 1
                     failures.append(f"{format.name}, {label}: {result:.300}")
-            loaded = counts["loaded"]
             figures[f"{format.name}: files"] = counts.total()
-            figures[f"{format.name}: valid still, and loaded"] = loaded
+            figures[f"{format.name}: valid still, and loaded"] = counts["loaded"]
+            figures[f"{format.name}: refused"] = counts["refused"]
     figures = {"files in all": sum(n for name, n in figures.items() if name.endswith(": files")), **figures}
     for kind in ("crash", "hang", "over memory", "bare exception", "left behind"):
         figures[f"files that ended in: {kind}"] = bad[kind]
