@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import http.server
+import ssl
 import struct
 import threading
 from pathlib import Path
@@ -52,10 +53,11 @@ def write_mnist(directory: Path, files=None, packed=True):
 class Server:
     """A web server on this machine. `routes` maps a path to bytes, a status code, or a function of the handler.
 
-    `asked` lists the paths of the GET requests, in order.
+    `asked` lists the paths of the GET requests, in order. With a `certificate` (a file that holds the key, too) it
+    speaks https.
     """
 
-    def __init__(self, routes):
+    def __init__(self, routes, certificate=None):
         self.routes = routes
         self.asked = []
         self.stop = threading.Event()  # lets routes that hang end with the test
@@ -82,7 +84,11 @@ class Server:
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_address[1]}/"
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -94,6 +100,17 @@ class Server:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def redirect(url):
+    """A route that leads on to another address."""
+
+    def route(handler):
+        handler.send_response(302)
+        handler.send_header("Location", url)
+        handler.end_headers()
+
+    return route
 
 
 def send(handler, content, declared=None):

@@ -76,7 +76,13 @@ def test_other_numbers_are_named_as_the_users_own(tmp_path):
         ([("1949-01", "")], r"line 2: expected a finite number for 1949-01, came ''"),
         ([("1949-01", "nan")], r"line 2: expected a finite number for 1949-01, came 'nan'"),
         ([("1949-01", "112,5")], r"line 2: expected two columns, month and value; came 3"),
-        ([], "expected a line of headings and a line for each month; came 1 lines"),
+        ([("1949-01", "1e999")], r"line 2: expected a finite number for 1949-01, came '1e999'"),
+        ([("1949-01", "1_000")], r"line 2: expected a finite number for 1949-01, came '1_000'"),
+        ([("1949-01", "١٢")], r"line 2: expected a finite number for 1949-01, came '١٢'"),
+        ([("²²²²-01", 112)], r"line 2: expected a month such as 1949-01, came '²²²²-01'"),
+        ([("1949-01", 112), ("x" * 200_000, 118)], r"line 3: cannot be read as CSV: field larger than"),
+        ([("9999-12", 112), ("10000-01", 118)], r"line 3: expected a month such as 1949-01, came '10000-01'"),
+        ([], "expected a line for each month below the headings; came none"),
     ],
 )
 def test_a_damaged_file_is_refused_with_the_line_and_the_reason(tmp_path, rows, message):
@@ -88,7 +94,27 @@ def test_a_damaged_file_is_refused_with_the_line_and_the_reason(tmp_path, rows, 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     write(tmp_path, "").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(DataError, match="cannot be read as CSV"):
+    with pytest.raises(DataError, match="cannot be read as UTF-8 text"):
+        load_airline(tmp_path)
+
+
+@pytest.mark.parametrize("first", ["1949-01,112", "194-01,112", "1949-01,1l2", "Month,Passengers,Remarks", "", "Month"])
+def test_a_file_without_headings_does_not_lose_its_first_month(tmp_path, first):
+    write(tmp_path, f"{first}\n1949-02,118\n1949-03,132\n")
+    with pytest.raises(DataError, match=r"passengers.csv: expected a first line of headings, such as Month,Passengers"):
+        load_airline(tmp_path)
+
+
+def test_a_file_of_any_system_is_read(tmp_path):
+    path = write(tmp_path, "")
+    for end in ("\n", "\r\n", "\r", "\n\n"):
+        path.write_bytes(b"\xef\xbb\xbf" + csv_text([("2024-01", 12), ("2024-02", 18)]).replace("\n", end).encode())
+        assert load_airline(tmp_path).values.tolist() == [12, 18]
+
+
+def test_a_line_is_counted_as_an_editor_counts_it(tmp_path):
+    write(tmp_path, '"Month","Passengers"\n\n1949-01,112\n\n1949-02,"1\n8"\n')
+    with pytest.raises(DataError, match=r"line 6: expected a finite number for 1949-02"):
         load_airline(tmp_path)
 
 

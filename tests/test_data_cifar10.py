@@ -1,8 +1,10 @@
 """CIFAR-10: files, archive, download, stand-in; every way in which they can be wrong; augmentation."""
 
+import gzip
 import hashlib
 import io
 import os
+import re
 import socket
 import tarfile
 
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 from data_files import Server
 
-from tinygrad_edu.data import DataError, augment, cifar10, files, load_cifar10
+from tinygrad_edu.data import DataError, augment, cifar10, load_cifar10
+from tinygrad_edu.data import download as downloads
 
 REAL = os.environ.get("TINYGRAD_EDU_DATA")  # read at import, since the fixture below hides it
 NAMES = (*cifar10.TRAIN_FILES, cifar10.TEST_FILE)
@@ -23,7 +26,7 @@ def tiny_and_alone(monkeypatch, request):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     monkeypatch.setattr(cifar10, "MIRRORS", (f"http://127.0.0.1:{port}/",))
-    monkeypatch.setattr(files, "_silent_hosts", {})
+    monkeypatch.setattr(downloads, "_silent_hosts", {})
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("TINYGRAD_EDU_DATA", raising=False)
     if request.function is not test_the_real_files:
@@ -58,11 +61,17 @@ def archive(members=None):
     return out.getvalue()
 
 
-def place_archive(directory, content):
-    folder = directory / "cifar10"
-    folder.mkdir()
-    (folder / cifar10.ARCHIVE).write_bytes(content)
-    return folder
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    def place(content):
+        """Put an archive where the published one belongs, and let it pass for that; returns its folder."""
+        folder = tmp_path / "cifar10"
+        folder.mkdir()
+        (folder / cifar10.ARCHIVE).write_bytes(content)
+        monkeypatch.setattr(cifar10, "ARCHIVE_MD5", hashlib.md5(content).hexdigest())
+        return folder
+
+    return place
 
 
 def check(data, source):
@@ -88,8 +97,8 @@ def test_local_files(tmp_path, folder, source, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_local_archive(tmp_path):
-    folder = place_archive(tmp_path, archive())
+def test_a_local_archive(tmp_path, place):
+    folder = place(archive())
     check(load_cifar10(tmp_path, "real"), "local")
     assert sorted(path.name for path in folder.iterdir()) == [cifar10.FOLDER, cifar10.ARCHIVE]
 
@@ -175,21 +184,21 @@ def test_a_missing_file_among_the_six(tmp_path):
         load_cifar10(tmp_path)
 
 
-def test_a_damaged_archive(tmp_path):
-    folder = place_archive(tmp_path, archive()[:-2000])
-    with pytest.raises(DataError, match=f"{cifar10.ARCHIVE}: not a whole archive .* delete it and fetch it again"):
+def test_a_damaged_archive(tmp_path, place):
+    folder = place(archive()[:-2000])
+    with pytest.raises(DataError, match=f"{cifar10.ARCHIVE}: the gzip file is cut off or damaged .*; fetch it again"):
         load_cifar10(tmp_path)
     assert [path.name for path in folder.iterdir()] == [cifar10.ARCHIVE]
 
 
-def test_no_archive_at_all(tmp_path):
-    place_archive(tmp_path, b"<html>not found</html>")
-    with pytest.raises(DataError, match="not a whole archive"):
+def test_no_archive_at_all(tmp_path, place):
+    place(b"<html>not found</html>")
+    with pytest.raises(DataError, match="not a valid gzip file"):
         load_cifar10(tmp_path)
 
 
-def test_an_archive_without_a_file(tmp_path):
-    place_archive(tmp_path, archive([(f"{cifar10.FOLDER}/{NAMES[0]}", b"x")]))
+def test_an_archive_without_a_file(tmp_path, place):
+    place(archive([(f"{cifar10.FOLDER}/{NAMES[0]}", records(0).tobytes())]))
     with pytest.raises(DataError, match=r"expected data_batch_2.bin, .* in the archive, which are missing"):
         load_cifar10(tmp_path)
 
@@ -210,12 +219,91 @@ def link(name, target, kind):
         link(f"{cifar10.FOLDER}/data_batch_1.bin", "../../escaped.bin", tarfile.LNKTYPE),
     ],
 )
-def test_an_archive_member_that_climbs_out_of_its_folder(tmp_path, member):
+def test_an_archive_member_that_climbs_out_of_its_folder(tmp_path, place, member):
     good = [(f"{cifar10.FOLDER}/{name}", records(seed).tobytes()) for seed, name in enumerate(NAMES)]
-    place_archive(tmp_path, archive([*good, (member, b"")]))
+    place(archive([*good, (member, b"")]))
     with pytest.raises(DataError, match="leads out of its folder or is no plain file; nothing was unpacked"):
         load_cifar10(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [cifar10.ARCHIVE]
+
+
+def tar_gz(*blocks):
+    return gzip.compress(b"".join(block.ljust(-(-len(block) // 512) * 512, b"\0") for block in blocks))
+
+
+def header(name, size, kind=b"0"):
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def sparse_header(size):
+    """A file with holes, in GNU's old form: 512 bytes in the archive, `size` when it is written."""
+    info = bytearray(header(f"{cifar10.FOLDER}/data_batch_1.bin", 0, tarfile.GNUTYPE_SPARSE))
+    info[386:410] = b"%011o\0%011o\0" % (size - 1, 0)  # the only piece: nothing, at the end
+    info[483:495] = b"%011o\0" % size
+    info[148:156] = b" " * 8
+    info[148:156] = b"%06o\0 " % sum(info)
+    return bytes(info)
+
+
+FIRST = f"{cifar10.FOLDER}/data_batch_1.bin"
+ZEROS = gzip.compress(bytes(2**20))
+HARMFUL = {
+    "a sparse file of 3 GB": (tar_gz(sparse_header(3 * 10**9), bytes(9000)), "is no plain file"),
+    "2 GB of zeros in a file": (
+        gzip.compress(header(FIRST, 2**31)) + ZEROS * 20,
+        "in data_batch_1.bin, came 2,147,483,648",
+    ),
+    "zeros in another file": (gzip.compress(header("x", 2**31)) + ZEROS * 20, "unpacks to more than"),
+    "a name of 1 GB": (gzip.compress(header("x", 2**30, b"L")) + ZEROS * 20, "a header in it is too long"),
+    "names of names": (tar_gz(*[header("x", 1, b"L"), b"x"] * 1000), "a header in it is too long"),
+    "pax headers that are none": (tar_gz(header("x", 20, b"x"), b"x path=y\n"), "not a whole archive"),
+    "a file twice": (tar_gz(*[header(FIRST, 61460), bytes(61460)] * 2), "data_batch_1.bin is in the archive twice"),
+    "a pipe": (tar_gz(header(FIRST, 0, tarfile.FIFOTYPE)), "is no plain file"),
+    "a label of 11": (
+        tar_gz(header(FIRST, 61460), b"\x0b" * 61460),
+        f"{cifar10.ARCHIVE}/data_batch_1.bin: labels must be",
+    ),
+    "a tar that ends": (tar_gz(header(FIRST, 61460), bytes(512)), "it ends within a file"),
+    "no tar": (gzip.compress(b"half" * 1000), "not a whole archive"),
+}
+
+
+@pytest.mark.parametrize("case", HARMFUL)
+def test_an_archive_made_to_do_harm_leaves_nothing(tmp_path, place, case):
+    content, message = HARMFUL[case]
+    folder = place(content)
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        load_cifar10(tmp_path)
+    assert cifar10.ARCHIVE in str(caught.value)
+    assert [path.name for path in folder.iterdir()] == [cifar10.ARCHIVE]
+
+
+def test_an_archive_is_read_to_its_end_where_its_checksum_is(tmp_path, place):
+    content = bytearray(archive())
+    content[-8] ^= 1
+    place(bytes(content))
+    with pytest.raises(DataError, match=r"not a valid gzip file \(CRC check failed"):
+        load_cifar10(tmp_path)
+
+
+def test_a_local_archive_that_is_not_the_publishers(tmp_path):
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / cifar10.ARCHIVE).write_bytes(archive())
+    with pytest.raises(
+        DataError, match=r"wrong checksum: expected md5 c32a.*files of your own .* where they lie unpacked"
+    ):
+        load_cifar10(tmp_path)
+    assert [path.name for path in (tmp_path / "cifar10").iterdir()] == [cifar10.ARCHIVE]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, place):
+    folder = place(archive())
+    (folder / cifar10.FOLDER).write_bytes(b"a file where the folder should be")
+    with pytest.raises(DataError, match=r"could not unpack .* Not a directory"):
+        load_cifar10(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [cifar10.FOLDER, cifar10.ARCHIVE]
 
 
 def test_a_wrong_checksum(tmp_path, monkeypatch):

@@ -1,49 +1,19 @@
-"""Where files are, and downloads from mirrors that behave and mirrors that do not. No test leaves this machine."""
+"""Where files are, how they are read, and their checksums."""
 
 import gzip
-import socket
-import threading
-import time
+import os
+import sys
 from functools import partial
 
 import pytest
-from data_files import Server, send, sha256
+from data_files import sha256
 
 from tinygrad_edu.data import DataError, files
-from tinygrad_edu.data.files import check_hash, data_directory, download
+from tinygrad_edu.data.files import check_hash, data_directory, open_data, read_text
 
 CONTENT = bytes(range(256)) * 1000
 WRONG = b"not the file you are looking for"
 check = partial(check_hash, expected=sha256(CONTENT))
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory(monkeypatch):
-    """No test remembers the silent hosts of another, and no proxy stands between the test and its server."""
-    monkeypatch.setattr(files, "_silent_hosts", {})
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
-def fetch(tmp_path, *urls, check=check, name="file.bin"):
-    return download(name, urls, tmp_path / "set", check, progress=False)
-
-
-def refused(tmp_path, *urls, **options):
-    """The message of a download that fails, which must leave nothing behind."""
-    with pytest.raises(DataError) as caught:
-        fetch(tmp_path, *urls, **options)
-    assert left_behind(tmp_path) == []
-    return str(caught.value)
-
-
-def left_behind(tmp_path):
-    return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
-
-
-def dead_url():
-    """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}/file.bin"
 
 
 # ---- the data directory
@@ -110,8 +80,17 @@ def test_hash_of_the_unpacked_content_does_not_depend_on_the_packing(tmp_path):
 @pytest.mark.parametrize("damage", [lambda packed: CONTENT, lambda packed: packed[:-20], lambda packed: packed[:5]])
 def test_hash_of_something_that_cannot_be_unpacked(tmp_path, damage):
     (tmp_path / "file").write_bytes(damage(gzip.compress(CONTENT)))
-    with pytest.raises(DataError, match="came no valid gzip file"):
+    with pytest.raises(DataError, match=r"file: (not a valid gzip file|the gzip file is cut off or damaged)"):
         check_hash(tmp_path / "file", sha256(CONTENT), unpack=True)
+
+
+def test_a_gzip_that_expands_without_end_is_looked_at_no_further_than_it_may_be(tmp_path):
+    (tmp_path / "file").write_bytes(gzip.compress(bytes(10_000_000), 1))
+    with pytest.raises(DataError, match="file: too large: it holds more than 5,000,000 bytes"):
+        check_hash(tmp_path / "file", sha256(CONTENT), unpack=True, largest=5_000_000)
+    os.truncate(tmp_path / "file", 2**40)  # a terabyte of nothing: not read at all
+    with pytest.raises(DataError, match="file: too large: it holds more than 5,000,000 bytes"):
+        check_hash(tmp_path / "file", sha256(CONTENT), largest=5_000_000)
 
 
 def test_md5(tmp_path):
@@ -119,194 +98,61 @@ def test_md5(tmp_path):
     check_hash(tmp_path / "file", "d41d8cd98f00b204e9800998ecf8427e", "md5")
 
 
-# ---- downloads
+# ---- what is no plain file, or no text
 
 
-def test_a_good_file_is_kept_under_its_name_alone(tmp_path):
-    with Server({"/file.bin": CONTENT}) as server:
-        path = fetch(tmp_path, server.url + "file.bin")
-    assert path == tmp_path / "set" / "file.bin"
-    assert path.read_bytes() == CONTENT
-    assert left_behind(tmp_path) == ["file.bin"]
+NO_FILES = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path),
+}
 
 
-def test_the_first_good_mirror_is_the_last_one_asked(tmp_path):
-    with Server({"/1": 404, "/2": WRONG, "/3": CONTENT, "/4": CONTENT}) as server:
-        path = fetch(tmp_path, *(f"{server.url}{k}" for k in (1, 2, 3, 4)))
-        assert server.asked == ["/1", "/2", "/3"]
-    assert path.read_bytes() == CONTENT
-    assert left_behind(tmp_path) == ["file.bin"]
+@pytest.mark.skipif(sys.platform != "linux", reason="pipes and devices as Linux has them")
+@pytest.mark.parametrize("what", NO_FILES)
+@pytest.mark.parametrize("read", [read_text, check, lambda path: open_data(path, packed=True).__enter__()])
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path, what, read):
+    NO_FILES[what](tmp_path / "file")
+    with pytest.raises(DataError, match="file: cannot be read"):
+        read(tmp_path / "file")
 
 
-def test_a_dead_first_mirror_costs_nothing_but_a_moment(tmp_path):
-    with Server({"/file.bin": CONTENT}) as server:
-        path = fetch(tmp_path, dead_url(), server.url + "file.bin")
-    assert path.read_bytes() == CONTENT
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux")
+def test_a_disk_that_fails_is_told(tmp_path):
+    (tmp_path / "file").symlink_to("/proc/self/mem")  # whose first byte nobody may read
+    with pytest.raises(DataError, match=r"file: cannot be read \(Input/output error\)"):
+        check(tmp_path / "file")
 
 
-def test_all_mirrors_wrong(tmp_path):
-    with Server({"/1": WRONG, "/2": 503}) as server:
-        message = refused(tmp_path, server.url + "1", server.url + "2")
-        assert f"{server.url}1\n    wrong checksum: expected sha256 {sha256(CONTENT)}, came {sha256(WRONG)}" in message
-        assert f"{server.url}2\n    HTTP status 503" in message
-    first_line = message.splitlines()[0]
-    assert first_line == "could not download file.bin (127.0.0.1: wrong checksum; 127.0.0.1: HTTP status 503)"
-    assert message.endswith(f"put it at {tmp_path / 'set' / 'file.bin'}")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Zürich".encode("latin-1"), "cannot be read as UTF-8 text: byte 1 is 0xfc; save it in UTF-8"),
+        ("Zurich".encode("utf-16-le"), "it has NUL characters; is it in UTF-16, or no text"),
+        (b"x" * 101, "expected at most 100 bytes, the file has 101"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(DataError, match=f"file: {message}|file: .*{message}"):
+        read_text(tmp_path / "file", 100)
 
 
-def test_a_bad_download_leaves_the_old_file_alone(tmp_path):
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "file.bin").write_bytes(b"old")
-    with Server({"/1": WRONG}) as server, pytest.raises(DataError):
-        fetch(tmp_path, server.url + "1")
-    assert left_behind(tmp_path) == ["file.bin"]
-    assert (tmp_path / "set" / "file.bin").read_bytes() == b"old"
+def test_a_text_of_any_system_is_the_same_text(tmp_path):
+    for content in (b"a\nb\n", b"a\r\nb\r\n", b"a\rb\r", b"\xef\xbb\xbfa\nb\n"):
+        (tmp_path / "file").write_bytes(content)
+        assert read_text(tmp_path / "file") == "a\nb\n"
 
 
-def test_an_answer_that_breaks_off(tmp_path):
-    routes = {"/file.bin": lambda handler: send(handler, CONTENT[:1000], declared=len(CONTENT))}
-    with Server(routes) as server:
-        refused(tmp_path, server.url + "file.bin")
-
-
-def test_a_dead_port(tmp_path):
-    url = dead_url()
-    message = refused(tmp_path, url)
-    assert "127.0.0.1: connection failed" in message.splitlines()[0]
-    assert url in message
-
-
-def test_a_name_that_does_not_exist(tmp_path, monkeypatch):
-    def not_found(*_, **__):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", not_found)
-    message = refused(tmp_path, "http://mirror.invalid/file.bin")
-    assert "mirror.invalid: host name not found" in message.splitlines()[0]
-
-
-def test_a_name_lookup_that_hangs_is_given_up(tmp_path, monkeypatch):
-    # The look-up has no timeout of its own; without the waiting thread this test would take a minute.
-    hang = threading.Event()
-
-    def hanging(*_, **__):
-        hang.wait(60)
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", hanging)
-    monkeypatch.setattr(files, "FIRST_ANSWER", 0.2)
-    started = time.monotonic()
-    message = refused(tmp_path, "http://mirror.invalid/file.bin")
-    assert time.monotonic() - started < 2
-    assert "no answer within 0.2 s" in message
-    hang.set()
-
-
-@pytest.fixture
-def silent():
-    """Addresses that take the connection and then say nothing."""
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def test_a_server_that_never_answers(tmp_path, monkeypatch, silent):
-    monkeypatch.setattr(files, "FIRST_ANSWER", 0.2)
-    started = time.monotonic()
-    assert "127.0.0.1: no answer" in refused(tmp_path, f"http://{silent}/file.bin")
-    assert time.monotonic() - started < 2
-
-
-def test_a_silent_host_is_asked_once(tmp_path, monkeypatch, silent):
-    monkeypatch.setattr(files, "FIRST_ANSWER", 0.2)
-    refused(tmp_path, f"http://{silent}/1")
-    started = time.monotonic()
-    for k in range(20):
-        message = refused(tmp_path, f"http://{silent}/{k}")
-        assert "127.0.0.1: no answer" in message
-        assert "(not asked again)" in message
-    assert time.monotonic() - started < 0.2
-
-
-def test_patience_is_shared_by_all_silent_hosts(tmp_path, monkeypatch, silent):
-    # Twenty silent hosts, each worth 0.2 s of waiting, but 0.5 s for all of them together.
-    monkeypatch.setattr(files, "FIRST_ANSWER", 0.2)
-    monkeypatch.setattr(files, "PATIENCE", 0.5)
-    port = silent.rpartition(":")[2]
-    monkeypatch.setattr(socket, "getaddrinfo", _everything_is_here(int(port)))
-    started = time.monotonic()
-    message = refused(tmp_path, *(f"http://mirror{k}.invalid:{port}/file.bin" for k in range(20)))
-    assert time.monotonic() - started < 2
-    assert "mirror19.invalid: not asked, since other hosts gave no sign of life" in message
-
-
-def _everything_is_here(port):
-    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-    return lambda *_, **__: answer
-
-
-def test_a_host_that_falls_silent_within_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "READ", 0.2)
-
-    def stalls(handler):
-        send(handler, CONTENT[:1000], declared=len(CONTENT))
-        server.stop.wait(30)
-
-    with Server({"/file.bin": stalls}) as server, Server({"/file.bin": CONTENT}) as mirror:
-        started = time.monotonic()
-        path = fetch(tmp_path, server.url + "file.bin", mirror.url + "file.bin")
-        assert time.monotonic() - started < 5
-        assert path.read_bytes() == CONTENT
-        path.unlink()
-        assert "no answer in time (not asked again)" in refused(tmp_path, server.url + "file.bin")
-        assert server.asked == ["/file.bin"]
-
-
-def test_a_missing_file_does_not_make_the_host_silent(tmp_path):
-    with Server({"/1": 404, "/2": CONTENT}) as server:
-        refused(tmp_path, server.url + "1")
-        assert fetch(tmp_path, server.url + "2").exists()
-
-
-def test_ctrl_c_leaves_nothing(tmp_path):
-    def interrupted(path):
-        assert path.exists()
-        raise KeyboardInterrupt
-
-    with Server({"/file.bin": CONTENT}) as server, pytest.raises(KeyboardInterrupt):
-        fetch(tmp_path, server.url + "file.bin", check=interrupted)
-    assert left_behind(tmp_path) == []
-
-
-def test_a_destination_that_cannot_be_written(tmp_path):
-    (tmp_path / "set").write_bytes(b"a file where the folder should be")
-    with Server({"/file.bin": CONTENT}) as server, pytest.raises(DataError, match="could not write"):
-        fetch(tmp_path, server.url + "file.bin")
-    assert left_behind(tmp_path) == ["set"]
-
-
-def test_a_gz_arrives_packed(tmp_path):
-    # Some servers label a .gz file as a packed transfer of the file within, which clients then unpack on the way.
-    packed = gzip.compress(CONTENT)
-
-    def route(handler):
-        if handler.headers["Accept-Encoding"] == "identity":
-            return send(handler, packed)
-        handler.send_response(200)
-        handler.send_header("Content-Encoding", "gzip")
-        handler.end_headers()
-        return handler.wfile.write(packed)
-
-    with Server({"/file.gz": route}) as server:
-        path = fetch(tmp_path, server.url + "file.gz", check=partial(check, unpack=True), name="file.gz")
-    assert path.read_bytes() == packed
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_progress_is_shown_on_a_terminal_alone(tmp_path, capsys, monkeypatch, terminal):
-    monkeypatch.setattr(files.sys.stderr, "isatty", lambda: terminal)
-    with Server({"/file.bin": CONTENT}) as server:
-        download("file.bin", [server.url + "file.bin"], tmp_path, check)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("file.bin" in err) == terminal
-    assert ("100%" in err) == terminal
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    for name in (".set.1.part", ".set.2.part", ".set.new.part", ".other.1.part", "set"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"")
+        if "new" not in name:
+            os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".set.3.part").symlink_to(tmp_path / "set")
+    os.utime(tmp_path / ".set.3.part", (0, 0), follow_symlinks=False)
+    files.remove_leftovers(tmp_path, "set")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.1.part", ".set.new.part", "set"]
+    assert (tmp_path / "set" / "file").exists()

@@ -123,25 +123,23 @@ def test_every_flipped_byte_of_a_gzip_is_noticed(write):
         refused(write(damaged, "file.gz"))
 
 
-def test_an_absurd_header_is_refused_before_memory_is_taken(write):
-    assert "more than the" in refused(write(idx_bytes(IMAGES, declared=(2**32 - 1,) * 3)))
+def test_an_absurd_header_is_refused_before_memory_is_taken(write, monkeypatch):
+    assert "more than the 76 that this file can hold" in refused(write(idx_bytes(IMAGES, declared=(2**32 - 1,) * 3)))
+    packed = write(gzip.compress(idx_bytes(IMAGES, declared=(1000, 1000, 1000))), "file.gz")
+    most = 1032 * packed.stat().st_size
+    assert f"more than the {most:,} that this file can hold" in refused(packed)
+    monkeypatch.setattr(idx, "LARGEST", 59)
+    assert "60 bytes, more than the 59" in refused(write(idx_bytes(IMAGES)))
 
 
 def test_a_bomb_is_not_unpacked(write, monkeypatch):
     # 5 declared bytes, then 50 MB of zeros: only the declared ones and one more may be read.
-    read = []
-    open_file = idx._open
-
-    def watched(path):
-        file = open_file(path)
-        original = file.read
-        file.read = lambda n: read.append(original(n)) or read[-1]
-        return file
-
-    monkeypatch.setattr(idx, "_open", watched)
+    unpacked = []
+    read = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda file, n: unpacked.append(read(file, n)) or unpacked[-1])
     path = write(gzip.compress(idx_bytes(np.zeros(50_000_000, np.uint8), declared=(5,)), 1), "file.gz")
     assert "there are more" in refused(path, 1)
-    assert sum(map(len, read)) == 4 + 4 + 6
+    assert sum(map(len, unpacked)) == 4 + 4 + 6
 
 
 def test_no_array_is_made_of_a_bad_file(write, monkeypatch):

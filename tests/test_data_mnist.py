@@ -22,6 +22,7 @@ from data_files import (
 )
 
 from tinygrad_edu.data import DataError, files, load_mnist, mnist
+from tinygrad_edu.data import download as downloads
 
 NAMES = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS]
 REAL = os.environ.get("TINYGRAD_EDU_DATA")  # read at import, since the fixture below hides it
@@ -33,7 +34,7 @@ def no_network(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     monkeypatch.setattr(mnist, "MIRRORS", (f"http://127.0.0.1:{port}/mnist/",))
-    monkeypatch.setattr(files, "_silent_hosts", {})
+    monkeypatch.setattr(downloads, "_silent_hosts", {})
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("TINYGRAD_EDU_DATA", raising=False)
 
@@ -56,7 +57,7 @@ def routes(contents):
 def test_local_files(tmp_path, packed, source, capsys):
     write_mnist(tmp_path, packed=packed)
     data = load_mnist(tmp_path, source)
-    assert (data.name, data.source) == ("MNIST", "local")
+    assert (data.name, data.source) == ("own images", "local")
     assert data.train_images.shape == (20, 28, 28)
     assert data.test_images.shape == (10, 28, 28)
     assert data.train_images.dtype == np.uint8
@@ -83,6 +84,16 @@ def test_download_then_local(tmp_path, monkeypatch):
     assert first.source == "download"
     assert len(first.train_images) == 20
     assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(f"{name}.gz" for name in NAMES)
+
+
+@pytest.mark.usefixtures("tiny_hashes")
+def test_other_images_in_the_same_format_are_the_users_own(tmp_path):
+    folder = write_mnist(tmp_path, packed=False)
+    assert load_mnist(tmp_path).name == "MNIST"
+    changed = bytearray(mnist_files()[TRAIN_IMAGES])
+    changed[-1] ^= 1  # one bit of one pixel, in a file that has no checksum of its own
+    (folder / TRAIN_IMAGES).write_bytes(changed)
+    assert load_mnist(tmp_path).name == "own images"
 
 
 @pytest.mark.usefixtures("tiny_hashes")
@@ -123,7 +134,7 @@ def test_auto_falls_back_and_says_so_in_one_line(tmp_path, capsys):
 
 
 def test_a_silent_network_is_given_up_soon(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FIRST_ANSWER", 0.2)
+    monkeypatch.setattr(downloads, "FIRST_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         monkeypatch.setattr(mnist, "MIRRORS", (f"http://127.0.0.1:{server.getsockname()[1]}/",))
         started = time.monotonic()

@@ -102,6 +102,14 @@ def test_a_damaged_local_file_is_refused(tmp_path, content, message):
         load_shakespeare(tmp_path)
 
 
+def test_the_same_text_with_other_line_ends_is_the_same_text(tmp_path, monkeypatch):
+    lines = "Zounds!\n" * 200
+    monkeypatch.setattr(text, "SHA256", hashlib.sha256(lines.encode()).hexdigest())
+    put(tmp_path, b"\xef\xbb\xbf" + lines.replace("\n", "\r\n").encode())
+    loaded = load_shakespeare(tmp_path)
+    assert (loaded.name, loaded.text) == ("tiny Shakespeare", lines)
+
+
 def test_a_download_is_checked_and_kept(tmp_path, monkeypatch):
     with Server({"/input.txt": SAMPLE.encode()}) as server:
         monkeypatch.setattr(text, "MIRRORS", (f"{server.url}input.txt",))

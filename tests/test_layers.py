@@ -41,6 +41,7 @@ LIBRARIES = {
     "tqdm": {"training", "data"},
     "pooch": {"data"},
     "requests": {"data"},
+    "urllib3": {"data"},
     "safetensors": {"training"},
     "threadpoolctl": {"runtime", "doctor"},
     "torch": set(),

@@ -1,8 +1,9 @@
 """Data sets as plain NumPy arrays, and batches of them.
 
 Reading order: `batching` (how an epoch is cut into batches), `idx` (the file format of MNIST), `mnist` (where the
-pieces meet), `files` (where files are and how they get there), `synthetic` (the stand-in without a network);
-then `series`, `airline`, `sine` and `text` for the recurrent networks.
+pieces meet), `files` (where files are and how they are read), `download` (how they get there), `synthetic` (the
+stand-in without a network), `cifar10` and `archive`; then `series`, `airline`, `sine` and `text` for the recurrent
+networks.
 
 >>> from tinygrad_edu.data import batches, load_mnist
 >>> data = load_mnist(source="synthetic")

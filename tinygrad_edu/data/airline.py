@@ -5,17 +5,21 @@ R. G. Brown, "Smoothing, Forecasting and Prediction of Discrete Time Series", Pr
 """
 
 import csv
+import io
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinygrad_edu.data.errors import DataError
-from tinygrad_edu.data.files import data_directory
+from tinygrad_edu.data.files import data_directory, find_file, read_text
 
 FILE = "airline-passengers.csv"
 FIRST_YEAR, MONTHS = 1949, 144
+MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")
+LARGEST = 2**22  # bytes; all months from the year 0 to 9999 take less
 # One row a year, January to December. 144 numbers need no download.
 PASSENGERS = (
     *(112, 118, 132, 129, 121, 135, 148, 148, 136, 119, 104, 118),
@@ -71,7 +75,7 @@ def load_airline(data_dir: str | Path | None = None) -> Series:
     embedded = np.array(PASSENGERS, dtype=np.float64)
     months = tuple(f"{FIRST_YEAR + i // 12}-{i % 12 + 1:02}" for i in range(MONTHS))
     path = data_directory(data_dir) / "airline" / FILE
-    if not path.exists():
+    if not find_file(path.parent, [FILE]):
         return Series("airline passengers", "embedded", months, embedded)
     local_months, values = read_monthly_csv(path)
     if np.array_equal(values, embedded) and local_months == months:
@@ -103,40 +107,55 @@ def read_monthly_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
     Raises
     ------
     DataError
-        Names the file, the line and what is wrong with it: not two columns, no month, a month missing or twice, a value
-        that is no finite number.
+        Names the file, the line and what is wrong with it: no headings, not two columns, no month, a month missing or
+        twice, a value that is no finite number.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    if len(lines) < 2:
-        raise DataError(f"{path}: expected a line of headings and a line for each month; came {len(lines)} lines")
     months: list[str] = []
-    values = []
-    for number, row in lines[1:]:
-        where = f"{path}, line {number}"
-        if len(row) != 2:
-            raise DataError(f"{where}: expected two columns, month and value; came {len(row)}: {','.join(row)!r:.80}")
-        month, value = (text.strip() for text in row)
-        if not _is_month(month):
-            raise DataError(f"{where}: expected a month such as 1949-01, came {month!r:.40}")
-        if months and month != (expected := _next_month(months[-1])):
-            raise DataError(f"{where}: expected month {expected} after {months[-1]}, came {month}")
-        try:
-            values.append(float(value))
-        except ValueError:
-            values.append(math.nan)
-        if not math.isfinite(values[-1]):
-            raise DataError(f"{where}: expected a finite number for {month}, came {value!r:.40}")
-        months.append(month)
+    values: list[float] = []
+    lines = csv.reader(io.StringIO(read_text(path, LARGEST)), strict=True)
+    try:
+        _check_headings(path, next(filled := filter(None, lines), []))
+        for row in filled:
+            where = f"{path}, line {lines.line_num}"
+            month, value = _checked_row(where, row)
+            if months and month != (expected := _next_month(months[-1])):
+                raise DataError(f"{where}: expected month {expected} after {months[-1]}, came {month}")
+            months.append(month)
+            values.append(value)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {lines.line_num}: cannot be read as CSV: {error}") from error
+    if not months:
+        raise DataError(f"{path}: expected a line for each month below the headings; came none")
     return tuple(months), np.array(values)
 
 
-def _is_month(text: str) -> bool:
-    year, dash, month = text.partition("-")
-    return len(year) == 4 and year.isdigit() and dash == "-" and month in {f"{m:02}" for m in range(1, 13)}
+def _check_headings(path: Path, row: list[str]) -> None:
+    """DataError for a first line that is a month's: taken for headings, it would be lost."""
+    if len(row) != 2 or MONTH.fullmatch(row[0].strip()) or _number(row[1]) is not None:
+        raise DataError(f"{path}: expected a first line of headings, such as Month,Passengers; came {_shown(row)}")
+
+
+def _checked_row(where: str, row: list[str]) -> tuple[str, float]:
+    if len(row) != 2:
+        raise DataError(f"{where}: expected two columns, month and value; came {len(row)}: {_shown(row)}")
+    month, value = row[0].strip(), _number(row[1])
+    if not MONTH.fullmatch(month):
+        raise DataError(f"{where}: expected a month such as 1949-01, came {month!r:.40}")
+    if value is None or not math.isfinite(value):
+        raise DataError(f"{where}: expected a finite number for {month}, came {row[1].strip()!r:.40}")
+    return month, value
+
+
+def _number(text: str) -> float | None:
+    """The number that a cell holds; None for what `float` would take and nobody means: 1_000, or other digits."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return None
+
+
+def _shown(row: list[str]) -> str:
+    return f"{','.join(row)!r:.80}"
 
 
 def _next_month(month: str) -> str:

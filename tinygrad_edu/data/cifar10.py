@@ -12,19 +12,16 @@ Source: A. Krizhevsky, "Learning multiple layers of features from tiny images", 
 
 import contextlib
 import functools
-import lzma
 import os
-import shutil
 import sys
-import tarfile
-import tempfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from tinygrad_edu.data.archive import unpack as unpack_archive
+from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
-from tinygrad_edu.data.files import check_hash, data_directory, download
+from tinygrad_edu.data.files import check_hash, data_directory, find_file, open_data
 from tinygrad_edu.data.mnist import SOURCES, ImageData
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES as SYNTHETIC_NAMES
 from tinygrad_edu.data.synthetic_images import synthetic_images
@@ -32,6 +29,7 @@ from tinygrad_edu.data.synthetic_images import synthetic_images
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+LARGEST_ARCHIVE = 2**28  # bytes; the published one has 170 MB
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 FOLDER = "cifar-10-batches-bin"  # what the archive unpacks to
 TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
@@ -49,8 +47,8 @@ def load_cifar10(
     ----------
     data_dir : str or Path, optional
         The data directory. In its folder `cifar10` are the six files, or a folder `cifar-10-batches-bin` with them, or
-        the archive as published. If none is there, it is downloaded and unpacked to there. By default
-        $TINYGRAD_EDU_DATA, else a folder in the user's cache.
+        the archive as published, which is known by its checksum. If none is there, it is downloaded and unpacked to
+        there. By default $TINYGRAD_EDU_DATA, else a folder in the user's cache.
     source : {"auto", "real", "synthetic"}
         As for `load_mnist`.
     progress : bool, optional
@@ -65,8 +63,8 @@ def load_cifar10(
     Raises
     ------
     DataError
-        The data directory does not exist; a local file is damaged; or, for "real", there are no files and the download
-        fails.
+        The data directory does not exist; a local file is damaged, or the archive is not the publisher's; or, for
+        "real", there are no files and the download fails.
     ValueError
         An unknown `source`.
     """
@@ -76,8 +74,9 @@ def load_cifar10(
         return _stand_in()
     folder = data_directory(data_dir) / "cifar10"
     found, files = "local", _find(folder)
-    if files is None and (folder / ARCHIVE).is_file():
-        unpack(folder / ARCHIVE, folder / FOLDER)
+    if files is None and (archive := find_file(folder, [ARCHIVE])):
+        check_archive(archive)
+        unpack(archive, folder / FOLDER)
         files = folder / FOLDER
     if files is None:
         try:
@@ -103,66 +102,36 @@ def read_batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     images = np.empty((len(paths) * RECORDS, 32, 32, 3), np.uint8)
     labels = np.empty(len(images), np.int64)
     for i, path in enumerate(paths):
-        try:
-            size = path.stat().st_size
-            if size != RECORDS * RECORD:
-                raise DataError(
-                    f"{path}: expected {RECORDS:,} records of {RECORD} bytes, {RECORDS * RECORD:,} in all; the file "
-                    f"has {size:,}. Fetch it again (the binary version of CIFAR-10, {ARCHIVE})"
-                )
-            records = np.fromfile(path, np.uint8).reshape(RECORDS, RECORD)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-        wrong = np.flatnonzero(records[:, 0] >= len(CLASS_NAMES))
-        if len(wrong):
+        with open_data(path) as (file, size):
+            content = file.read(RECORDS * RECORD)
+        if not len(content) == size == RECORDS * RECORD:
             raise DataError(
-                f"{path}: labels must be 0 to 9, but that of record {wrong[0]:,} is {records[wrong[0], 0]} "
-                f"({len(wrong):,} such labels); is this the binary version of CIFAR-10?"
+                f"{path}: expected {RECORDS:,} records of {RECORD} bytes, {RECORDS * RECORD:,} in all; the file "
+                f"has {size:,}. Fetch it again (the binary version of CIFAR-10, {ARCHIVE})"
             )
+        records = _records(content, path)
         part = slice(i * RECORDS, (i + 1) * RECORDS)
         labels[part] = records[:, 0]
         images[part] = records[:, 1:].reshape(RECORDS, 3, 32, 32).transpose(0, 2, 3, 1)  # channels last
     return images, labels
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Take the six files out of the archive into `folder`, which appears complete or not at all.
+def _records(content: bytes, path: Path) -> np.ndarray:
+    """The records (N, 3073) of a file, whose labels must be those of ten classes."""
+    records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+    wrong = np.flatnonzero(records[:, 0] >= len(CLASS_NAMES))
+    if len(wrong):
+        raise DataError(
+            f"{path}: labels must be 0 to 9, but that of record {wrong[0]:,} is {records[wrong[0], 0]} "
+            f"({len(wrong):,} such labels); is this the binary version of CIFAR-10?"
+        )
+    return records
 
-    Raises
-    ------
-    DataError
-        The archive is damaged, a file is missing from it, or it holds a path that would be written outside its folder
-        (an absolute one, or one with "..", or a link): such an archive was made to do harm, and nothing of it is used.
-    """
-    wanted = {*TRAIN_FILES, TEST_FILE}
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        with tarfile.open(archive) as tar:
-            members = tar.getmembers()
-            for member in members:
-                path = PurePosixPath(member.name)
-                if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-                    raise DataError(
-                        f"{archive}: the archive holds {member.name!r}, which leads out of its folder or is no plain "
-                        "file; nothing was unpacked. Delete the archive and fetch it from the publisher"
-                    )
-            for member in members:
-                name = PurePosixPath(member.name).name
-                file = tar.extractfile(member) if name in wanted else None
-                if file is not None:
-                    with file, open(temporary / name, "wb") as out:
-                        shutil.copyfileobj(file, out)
-                    wanted.discard(name)
-        if wanted:
-            raise DataError(f"{archive}: expected {', '.join(sorted(wanted))} in the archive, which are missing")
-        temporary.chmod(0o755)  # mkdtemp lets nobody else read
-        temporary.replace(folder)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{archive}: not a whole archive ({error}); delete it and fetch it again") from error
-    except OSError as error:
-        raise DataError(f"could not unpack {archive} to {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Take the six files out of the archive into `folder`, see `data/archive.py`; DataError for any other archive."""
+    sizes = dict.fromkeys((*TRAIN_FILES, TEST_FILE), RECORDS * RECORD)
+    unpack_archive(archive, folder, sizes, lambda name, content: _records(content, archive / name))
 
 
 def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4, flip: bool = True) -> np.ndarray:
@@ -212,9 +181,21 @@ def _find(folder: Path) -> Path | None:
     return None
 
 
+def check_archive(archive: Path) -> None:
+    """DataError unless this is the archive as published: its files can be changed, and are read, once unpacked."""
+    try:
+        check_hash(archive, ARCHIVE_MD5, "md5", largest=LARGEST_ARCHIVE)
+    except DataError as error:
+        raise DataError(
+            f"{error}. This is not the archive that was published: delete it, and it is fetched again; files of your "
+            f"own are read without a checksum where they lie unpacked in {archive.parent / FOLDER}"
+        ) from None
+
+
 def _download(folder: Path, progress: bool | None) -> None:
     check = functools.partial(check_hash, expected=ARCHIVE_MD5, algorithm="md5")
-    archive = download(ARCHIVE, [mirror + ARCHIVE for mirror in MIRRORS], folder, check, progress)
+    mirrors = [mirror + ARCHIVE for mirror in MIRRORS]
+    archive = download(ARCHIVE, mirrors, folder, check, progress, largest=LARGEST_ARCHIVE)
     unpack(archive, folder / FOLDER)
     with contextlib.suppress(OSError):
         archive.unlink()  # 170 MB that nobody needs any more

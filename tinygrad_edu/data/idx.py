@@ -12,29 +12,27 @@ Bytes 0 to 3 together are the file's magic number: 2051 (0x803) for images, 2049
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", section "File formats".
 """
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 
 from tinygrad_edu.data.errors import DataError
+from tinygrad_edu.data.files import LARGEST, open_data
 
 UNSIGNED_BYTE = 8
 KINDS = {1: "a label file", 3: "an image file"}
 GZIP_MAGIC = b"\x1f\x8b"
-# A header is four numbers that anybody can write. This keeps a bad one from filling the memory; MNIST has 47 MB.
-LARGEST = 2**30
 
 
 def read_idx(path: str | Path, dimensions: int) -> np.ndarray:
     """Read an IDX file of unsigned bytes, plain or gzip-compressed (by its ending, .gz).
 
-    The header is checked against `dimensions`, and the length of the data against the header, before any array is
-    made. A compressed file is never unpacked further than one byte beyond what its header declares.
+    The header is checked against `dimensions` and against what a file of its size can hold, and the length of the data
+    against the header, before any array is made. A compressed file is never unpacked further than one byte beyond what
+    its header declares.
 
     Parameters
     ----------
@@ -55,28 +53,20 @@ def read_idx(path: str | Path, dimensions: int) -> np.ndarray:
         dimensions (an image file in the place of a label file), empty, damaged, too short or too long.
     """
     path = Path(path)
-    try:
-        with _open(path) as file:
-            shape = _read_header(file, path, dimensions)
-            size = math.prod(shape)
-            data = file.read(size + 1)  # one more than declared: enough to see that there is more
-    except gzip.BadGzipFile as error:
-        raise DataError(f"{path}: not a valid gzip file ({error}); fetch it again") from error
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is cut off or damaged ({error}); fetch it again") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with open_data(path, packed=path.suffix == ".gz") as (file, most):
+        shape = _read_header(file, path, dimensions)
+        size = math.prod(shape)
+        sizes = " x ".join(map(str, shape))
+        if size > min(most, LARGEST):
+            raise DataError(
+                f"{path}: the header declares {sizes} = {size:,} bytes, more than the {min(most, LARGEST):,} that this "
+                "file can hold; fetch it again"
+            )
+        data = file.read(size + 1)  # one more than declared: enough to see that there is more
     if len(data) != size:
         came = f"only {len(data):,}: the file is cut off" if len(data) < size else "more"
-        sizes = " x ".join(map(str, shape))
         raise DataError(f"{path}: the header declares {sizes} = {size:,} bytes, but there are {came}; fetch it again")
     return np.frombuffer(data, np.uint8).reshape(shape).copy()  # a copy, since bytes would make it read-only
-
-
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return open(path, "rb")
 
 
 def _read_header(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
@@ -86,11 +76,6 @@ def _read_header(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]
     shape = struct.unpack(f">{dimensions}I", _read_exactly(file, 4 * dimensions, path))
     if 0 in shape:
         raise DataError(f"{path}: the header declares an empty array, sizes {shape}; fetch the file again")
-    if math.prod(shape) > LARGEST:
-        raise DataError(
-            f"{path}: the header declares sizes {shape}, {math.prod(shape):,} bytes, more than the {LARGEST:,} that "
-            "any file of ours may have; fetch the file again"
-        )
     return shape
 
 

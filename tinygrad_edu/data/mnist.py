@@ -5,15 +5,18 @@ Proceedings of the IEEE 86(11), 1998.
 """
 
 import functools
+import hashlib
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
-from tinygrad_edu.data.files import check_hash, data_directory, download, find_file
-from tinygrad_edu.data.idx import read_idx
+from tinygrad_edu.data.files import check_hash, data_directory, find_file
+from tinygrad_edu.data.idx import UNSIGNED_BYTE, read_idx
 from tinygrad_edu.data.synthetic import synthetic_digits
 
 SOURCES = ("auto", "real", "synthetic")
@@ -29,6 +32,7 @@ FILES = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+LARGEST = 16 + 60_000 * 28 * 28  # bytes of the largest of the four, unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,8 @@ class ImageData:
     Attributes
     ----------
     name : str
-        What the pictures are, as a table should call them.
+        What the pictures are, as a table should call them: "MNIST", or "own images" for a user's files of others in its
+        format, such as Fashion-MNIST, whose files have the same names and sizes.
     source : str
         "local" (the files were there), "download" (at least one was fetched just now) or "synthetic" (stand-in
         data: a result on them says nothing about the real ones).
@@ -105,7 +110,7 @@ def load_mnist(data_dir: str | Path | None = None, source: str = "auto", *, prog
         return _stand_in()
     arrays |= {name: _read(path) for name, path in paths.items()}
     return ImageData(
-        "MNIST",
+        "MNIST" if all(_is_published(name, arrays[name]) for name in FILES) else "own images",
         "download" if missing else "local",
         *_matched(arrays, folder, "train"),
         *_matched(arrays, folder, "t10k"),
@@ -118,8 +123,9 @@ def _stand_in() -> ImageData:
 
 
 def _download(name: str, folder: Path, progress: bool | None) -> Path:
-    check = functools.partial(check_hash, expected=FILES[name], unpack=True)
-    return download(f"{name}.gz", [f"{mirror}{name}.gz" for mirror in MIRRORS], folder, check, progress)
+    check = functools.partial(check_hash, expected=FILES[name], unpack=True, largest=LARGEST)
+    mirrors = [f"{mirror}{name}.gz" for mirror in MIRRORS]
+    return download(f"{name}.gz", mirrors, folder, check, progress, largest=LARGEST)
 
 
 def _read(path: Path) -> np.ndarray:
@@ -137,6 +143,13 @@ def _read(path: Path) -> np.ndarray:
             f"({len(wrong):,} such labels); fetch the file again"
         )
     return labels.astype(np.int64)
+
+
+def _is_published(name: str, array: np.ndarray) -> bool:
+    """Whether these are the publisher's images or labels: those of a file in IDX format with the known checksum."""
+    digest = hashlib.sha256(struct.pack(f">BBBB{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape))
+    digest.update(array.astype(np.uint8, copy=False).data)
+    return digest.hexdigest() == FILES[name]
 
 
 def _matched(arrays: dict[str, np.ndarray], folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

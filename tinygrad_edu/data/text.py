@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_edu.data.batching import Batches, batches
+from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
-from tinygrad_edu.data.files import check_hash, data_directory, download
+from tinygrad_edu.data.files import check_hash, data_directory, find_file, read_text
 
 SOURCES = ("auto", "real", "synthetic")
 FILE = "input.txt"
@@ -98,11 +99,12 @@ def load_shakespeare(data_dir: str | Path | None = None, source: str = "auto", *
     if source == "synthetic":
         return own_source_code()
     folder = data_directory(data_dir) / "shakespeare"
-    if (folder / FILE).exists():
+    if find_file(folder, [FILE]):
         text = _read(folder / FILE)
         return Text("tiny Shakespeare" if _is_shakespeare(folder / FILE, text) else "own text", "local", text)
     try:
-        path = download(FILE, MIRRORS, folder, functools.partial(check_hash, expected=SHA256), progress)
+        check = functools.partial(check_hash, expected=SHA256)
+        path = download(FILE, MIRRORS, folder, check, progress, largest=BYTES)
     except DataError as error:
         if source == "real":
             raise
@@ -127,10 +129,7 @@ def own_source_code() -> Text:
 
 
 def _read(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    text = read_text(path)
     if len(text) < SHORTEST:
         raise DataError(
             f"{path}: a text of {len(text)} characters is too short to learn from; at least {SHORTEST} are needed. "
@@ -140,8 +139,8 @@ def _read(path: Path) -> str:
 
 
 def _is_shakespeare(path: Path, text: str) -> bool:
-    """Whether a local file holds the text of the checksum; DataError for its beginning, a download that broke off."""
-    content = path.read_bytes()
+    """Whether this is the text of the checksum; DataError for its beginning, a download that broke off."""
+    content = text.encode("utf-8")
     if hashlib.sha256(content).hexdigest() == SHA256:
         return True
     if text.startswith(FIRST_LINE) and len(content) != BYTES:
