@@ -68,9 +68,9 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def start(script: str, out: Path) -> subprocess.Popen:
+def start(script: str, out: Path, flags: tuple[str, ...] = ()) -> subprocess.Popen:
     """A run of a script in a process of its own, which goes on where there is a checkpoint; it is about to train."""
-    arguments = [script, "--no-progress", "--out", str(out), *SCRIPTS[script]]
+    arguments = [script, "--no-progress", "--out", str(out), *SCRIPTS[script], *flags]
     if any(out.glob("checkpoint*")):
         arguments.append("--resume")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
@@ -88,9 +88,9 @@ def start(script: str, out: Path) -> subprocess.Popen:
     raise RuntimeError(f"{script} ended with {process.wait()} before it began to train")
 
 
-def finish(script: str, out: Path) -> str:
+def finish(script: str, out: Path, flags: tuple[str, ...] = ()) -> str:
     """Run to the end; what it printed."""
-    process = start(script, out)
+    process = start(script, out, flags)
     output, _ = process.communicate(timeout=600)
     if process.returncode:
         raise RuntimeError(f"{script} ended with {process.returncode}:\n{output}")
@@ -106,9 +106,8 @@ def left_in(out: Path) -> dict[str, object]:
     return found
 
 
-def stop_once(script: str, out: Path, number: int, wait: float, in_write: bool, outcome: Outcome) -> None:
-    """Start a run, or go on with it, and send it a signal after so many seconds, or at the next write after them."""
-    process = start(script, out)
+def stop_once(process: subprocess.Popen, out: Path, number: int, wait: float, in_write: bool, outcome: Outcome) -> None:
+    """Send a run a signal after so many seconds, or at the next write after them."""
     time.sleep(wait)
     while in_write and process.poll() is None and not any(out.glob(".checkpoint*.part")):
         time.sleep(0.0005)
@@ -121,19 +120,21 @@ def stop_once(script: str, out: Path, number: int, wait: float, in_write: bool, 
     outcome.in_writes += any(out.glob(".checkpoint*.part"))
     expected = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}[number]
     if process.returncode != expected:
-        outcome.wrong.append(f"{script}: ended with {process.returncode} after signal {number}:\n{output}")
+        outcome.wrong.append(f"ended with {process.returncode} after signal {number}:\n{output}")
 
 
 def within_an_epoch(output: str) -> bool:
     return re.search(r"resumed from .* batch", output) is not None
 
 
-def survives(script: str, number: int, rounds: int, seed: int = 0, stops: int = 2) -> Outcome:
+def survives(
+    script: str, number: int, rounds: int, seed: int = 0, stops: int = 2, flags: tuple[str, ...] = ()
+) -> Outcome:
     """Stop `rounds` runs at so many random moments each, every second time while a checkpoint is being written."""
     chance = random.Random(seed)
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as folder:
-        process = start(script, Path(folder) / "alone")
+        process = start(script, Path(folder) / "alone", flags)
         began = time.perf_counter()
         process.communicate(timeout=600)
         longest = time.perf_counter() - began
@@ -142,8 +143,8 @@ def survives(script: str, number: int, rounds: int, seed: int = 0, stops: int = 
             out = Path(folder) / str(i)
             for j in range(stops):
                 wait = chance.uniform(0, longest / (stops + 1))
-                stop_once(script, out, number, wait, (i + j) % 2 == 0, outcome)
-            outcome.within_epochs += within_an_epoch(finish(script, out))
+                stop_once(start(script, out, flags), out, number, wait, (i + j) % 2 == 0, outcome)
+            outcome.within_epochs += within_an_epoch(finish(script, out, flags))
             found = left_in(out)
             differing = [name for name in {**alone, **found} if found.get(name) != alone.get(name)]
             outcome.runs += 1
