@@ -77,8 +77,8 @@ def sigmoid_of_input(x):
 
 @mistake(
     "tanh: the derivative is taken at the result",
-    "1 - tanh(y)^2 where y is tanh(x) already: tanh is applied twice. The same slip as with the sigmoid, the other "
-    "way round: the derivative expects the input, and is given the result.",
+    "1 - tanh(y)^2 where y is tanh(x) already: tanh is applied twice. It happens where forward and backward are "
+    "separate functions: this derivative expects the input, and is given the result.",
     (3, 4),
     right=ops.tanh,
 )

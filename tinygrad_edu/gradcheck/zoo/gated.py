@@ -105,8 +105,8 @@ def gru_candidate(p, q, r, b):
 
 @mistake(
     "gru_candidate: the recurrent bias is forgotten",
-    "Keras' and PyTorch's form has two biases, and the second one stays at zero, where it began, as its gradient is "
-    "zeros. The network learns nearly as well, which is why nobody looks.",
+    "The form with the reset gate behind the product has two biases, and the second stays at zero, where it began, as "
+    "its gradient is zeros. The first does much of the same work, so that the network learns, and nobody looks.",
     (3, 2),
     (3, 2),
     (3, 2),
@@ -146,8 +146,8 @@ def gru_candidate_reset(p, q, r, b):
 
 @mistake(
     "gru_blend: the update gate's sign",
-    "h = z old + (1 - z) k here, and (1 - z) old + z k in the paper. The forward was changed from the one to the "
-    "other.",
+    "h = z old + (1 - z) k here; others write (1 - z) old + z k. The forward was changed from the one to the other, "
+    "and the gate's gradient was not.",
     (3, 2),
     (3, 2),
     (3, 2),

@@ -13,7 +13,7 @@ COUNTED = np.array([True, True, False, True])  # the third example is padding
 TARGETS = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
 
 
-def softmax(X):
+def probabilities(X):
     """Rows of positive numbers that sum to 1."""
     E = np.exp(X - X.max(axis=-1, keepdims=True))
     return E / E.sum(axis=-1, keepdims=True)
@@ -25,7 +25,7 @@ def one_hot(labels, classes):
 
 def cross_entropies(X, T):
     """For each row of logits X and of probabilities T: - sum_k T log softmax(X)."""
-    return -(T * np.log(softmax(X))).sum(axis=-1)
+    return -(T * np.log(probabilities(X))).sum(axis=-1)
 
 
 @mistake(
@@ -36,7 +36,7 @@ def cross_entropies(X, T):
     right=ops.softmax,
 )
 def softmax_zero(x):
-    Y = softmax(x.data)
+    Y = probabilities(x.data)
 
     def backward(G):
         return (G * Y * (1 - Y.sum(axis=-1, keepdims=True)),)
@@ -52,7 +52,7 @@ def softmax_zero(x):
     right=ops.softmax,
 )
 def softmax_diagonal(x):
-    Y = softmax(x.data)
+    Y = probabilities(x.data)
 
     def backward(G):
         return (G * Y * (1 - Y),)
@@ -67,7 +67,7 @@ def softmax_diagonal(x):
     right=ops.softmax,
 )
 def softmax_axis(x):
-    Y = softmax(x.data)
+    Y = probabilities(x.data)
 
     def backward(G):
         return (Y * (G - (G * Y).sum(axis=0, keepdims=True)),)
@@ -83,7 +83,7 @@ def softmax_axis(x):
     right=ops.log_softmax,
 )
 def log_softmax_sum(x):
-    Y = softmax(x.data)
+    Y = probabilities(x.data)
 
     def backward(G):
         return (G - Y,)
@@ -102,7 +102,7 @@ def cross_entropy_mean(x):
     X, T = x.data, one_hot(LABELS, 5)
 
     def backward(G):
-        return (G * (softmax(X) - T),)
+        return (G * (probabilities(X) - T),)
 
     return record(cross_entropies(X, T).mean(), (x,), backward)
 
@@ -117,7 +117,7 @@ def cross_entropy_columns(x):
     X, N = x.data, len(LABELS)
 
     def backward(G):
-        D = softmax(X)
+        D = probabilities(X)
         D[:, LABELS] -= 1
         return (G * D / N,)
 
@@ -135,7 +135,7 @@ def cross_entropy_smoothing(x):
     X, T, N = x.data, one_hot(LABELS, 5), len(LABELS)
 
     def backward(G):
-        return (G * (softmax(X) - T) / N,)
+        return (G * (probabilities(X) - T) / N,)
 
     return record(cross_entropies(X, 0.9 * T + 0.1 / 5).mean(), (x,), backward)
 
@@ -151,7 +151,7 @@ def cross_entropy_padding(x):
     X, T, N = x.data, one_hot(LABELS, 5), len(LABELS)
 
     def backward(G):
-        return (G * (softmax(X) - T) * COUNTED[:, None] / N,)
+        return (G * (probabilities(X) - T) * COUNTED[:, None] / N,)
 
     return record(cross_entropies(X, T)[COUNTED].mean(), (x,), backward)
 
@@ -167,7 +167,7 @@ def cross_entropy_alone(x):
     X, T, N = x.data, one_hot(LABELS, 5), len(LABELS)
 
     def backward(G):
-        return ((softmax(X) - T) / N,)
+        return ((probabilities(X) - T) / N,)
 
     return record(cross_entropies(X, T).mean(), (x,), backward)
 

@@ -86,8 +86,10 @@ def print_zoo() -> int:
     """Print the table; the exit status is 1 where `gradcheck` misses a mistake or refuses a right operation."""
     head = f"{'mistake':<58}" + "".join(f"{name:>9}" for name in OTHER_CHECKS) + "  rule"
     print(*LEGEND, "", head, "-" * len(head), sep="\n")
-    table = []
+    table: list[Row] = []
     for row in rows(ZOO):
+        if not table or table[-1].mistake.theme != row.mistake.theme:
+            print(f"\n{row.mistake.theme}")
         table.append(row)
         print(line(row), flush=True)
     print("\nThese are right at the point, and no check at one point can see them:\n")

@@ -107,8 +107,8 @@ def cube_input_order(x):
 
 @mistake(
     "cube: reads G in the order of memory",
-    "The same with the gradient. Which order it comes in is decided by the operation behind: a sum, a transposition, "
-    "and a product hand over different ones.",
+    "A kernel runs through G as it lies in memory. Which order that is was decided by the operation behind this one: "
+    "a transposition hands over another than a sum.",
     (3, 4),
     right=lambda x: x**3,
 )

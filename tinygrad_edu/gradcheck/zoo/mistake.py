@@ -45,6 +45,11 @@ class Mistake:
         return self.name.partition(":")[0]
 
     @property
+    def theme(self) -> str:
+        """The file in which it stands."""
+        return self.written.__module__.rpartition(".")[2]
+
+    @property
     def function(self) -> Callable[..., Any]:
         """The operation with its mistake; of a layer, which remembers what it did, a new one each time."""
         return self.written() if isinstance(self.written, type) else self.written
@@ -53,7 +58,8 @@ class Mistake:
         """The code alone, under the operation's own name, for a reader who is to find the mistake."""
         lines = inspect.getsource(self.written).splitlines(keepends=True)
         start = next(i for i, line in enumerate(lines) if line.startswith(("def ", "class ")))
-        return re.sub(rf"\b{self.written.__name__}\b", self.operation, "".join(lines[start:]))
+        code = re.sub(r"  # noqa: \w+", "", "".join(lines[start:]))
+        return re.sub(rf"\b{self.written.__name__}\b", self.operation, code)
 
 
 def mistake(name: str, story: str, *inputs: Any, right: Callable[..., Any], remedy: str = "") -> Callable:

@@ -177,7 +177,7 @@ def rms_norm_mean(x, gamma):
 @mistake(
     "unit_length: the length taken for a constant",
     "y = x / |x|: a step along x changes nothing, so that part of G must be taken out. Dividing by the length alone "
-    "leaves it in. It happens in embeddings that are compared by their angle.",
+    "leaves it in. Embeddings that are compared by their angle are made with this operation.",
     (3, 4),
     right=lambda x: x / ops.sqrt((x * x).sum(axis=1, keepdims=True)),
 )
