@@ -47,11 +47,12 @@ class WholeJacobian:
 class RandomDirections:
     """v J u for random directions u, and for random single entries, where an error cannot average out."""
 
-    axes = f"direction ({DIRECTIONS} random ones, then single entries)"
-
-    def __init__(self, at: Evaluation, rng: np.random.Generator) -> None:
+    def __init__(
+        self, at: Evaluation, rng: np.random.Generator, directions: int = DIRECTIONS, singles: int = SINGLE_ENTRIES
+    ) -> None:
         rounding = measured_rounding(at, rng)
-        self.directions = [_random_directions(leaf.shape, rng) for leaf in at.leaves]
+        self.axes = f"direction ({directions} random ones, then single entries)"
+        self.directions = [_random_directions(leaf.shape, rng, directions, singles) for leaf in at.leaves]
         self.slopes = [slopes_of_sum(at, i, directions, rounding) for i, directions in enumerate(self.directions)]
 
     def analytic(self, gradients: list[np.ndarray]) -> list[np.ndarray]:
@@ -67,13 +68,13 @@ def _units(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
         yield unit
 
 
-def _random_directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[np.ndarray]:
-    directions = [rng.normal(size=shape) for _ in range(DIRECTIONS)]
+def _random_directions(shape: tuple[int, ...], rng: np.random.Generator, number: int, singles: int) -> list[np.ndarray]:
+    directions = [rng.normal(size=shape) for _ in range(number)]
     # Of length 1: on the way x + h u each entry moves little, and hardly any of a million ReLUs meets its kink. In
     # multiples of 2^-20, so that x + h u has no rounding error.
     directions = [np.round(u / np.linalg.norm(u) * 2**20) / 2**20 for u in directions]
     size = directions[0].size
-    for j in rng.choice(size, min(size, SINGLE_ENTRIES), replace=False):
+    for j in rng.choice(size, min(size, singles), replace=False):
         directions.append(np.eye(1, size, int(j)).reshape(shape))
     return directions
 

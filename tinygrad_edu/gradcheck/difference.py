@@ -87,8 +87,8 @@ class Slopes:
 def slopes_of_each(at: Evaluation, i: int, directions: Iterable[np.ndarray], rounding: np.ndarray) -> Slopes:
     """The slopes of every output, and of v . outputs with the random v: the last row."""
     v = flat(at.V)
-    sides = [_sides(at, i, u) for u in directions]
-    right, left, change = np.array(sides).reshape(len(sides), 3, len(v)).transpose(1, 2, 0)
+    seen = [sides(at, {i: u}) for u in directions]
+    right, left, change = np.array(seen).reshape(len(seen), 3, len(v)).transpose(1, 2, 0)
     r = np.append(rounding, np.linalg.norm(v * rounding))
     return Slopes(
         np.vstack([right, v @ right]), np.vstack([left, v @ left]), r[:, None], largest(change), largest(at.values)
@@ -101,45 +101,50 @@ def slopes_of_sum(at: Evaluation, i: int, directions: Iterable[np.ndarray], roun
     at_least = largest(v * rounding)  # a change of one output can be rounded away
     columns = []
     for u in directions:
-        right, left, change = _sides(at, i, u)
+        right, left, change = sides(at, {i: u})
         r = max(np.linalg.norm((v * rounding)[change > 0]), at_least)
         columns.append([v @ right, v @ left, r, np.linalg.norm(v * change)])
     right, left, r, change = np.array(columns).reshape(-1, 4).T[:, None]
     return Slopes(right, left, r, largest(change), float(np.linalg.norm(v * at.values)))
 
 
-def _sides(at: Evaluation, i: int, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For all outputs: the slope in direction u of leaf i from the right, from the left, and the change on the way."""
+def sides(
+    at: Evaluation, moves: dict[int, np.ndarray], step: float = STEP
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For all outputs: slope from the right, slope from the left, and the change, as leaf i moves by step moves[i]."""
 
     def change(h: float) -> np.ndarray:
-        return at.values_beside({i: h * u}) - at.values
+        return at.values_beside({i: h * u for i, u in moves.items()}) - at.values
 
-    ahead, behind = change(STEP), change(-STEP)
-    right = 2 * change(STEP / 2) / (STEP / 2) - ahead / STEP  # (1)
-    left = behind / STEP - 2 * change(-STEP / 2) / (STEP / 2)  # (2)
-    for side, h in ((right, STEP), (left, -STEP)):
+    ahead, behind = change(step), change(-step)
+    right = 2 * change(step / 2) / (step / 2) - ahead / step  # (1)
+    left = behind / step - 2 * change(-step / 2) / (step / 2)  # (2)
+    for side, h in ((right, step), (left, -step)):
         if not np.isfinite(side).all():
             raise NotFinite(
-                f"gradcheck: {at.name} is finite at these inputs but not beside them, with {_at_the_edge(at, i, h * u)}"
-                f" of {at.leaf_name(i)} moved by {h:+.1e}; at the edge of its domain a function has no derivative to "
-                "compare: check it at an interior point"
+                f"gradcheck: {at.name} is finite at these inputs but not beside them, with {_at_the_edge(at, moves, h)}"
+                f" moved by {h:+.1e}; at the edge of its domain a function has no derivative to compare: check it at "
+                "an interior point"
             )
     return right, left, np.abs(ahead) + np.abs(behind)
 
 
-def _at_the_edge(at: Evaluation, i: int, move: np.ndarray) -> str:
+def _at_the_edge(at: Evaluation, moves: dict[int, np.ndarray], h: float) -> str:
     """The entry whose move alone leads out of f's domain, found by halving; or several that do so together."""
-    entries = np.flatnonzero(move)
+    entries = np.array([(i, k) for i, u in moves.items() for k in np.flatnonzero(u)])
     while len(entries) > 1:
         for half in np.array_split(entries, 2):
-            part = np.zeros(move.shape)
-            part.flat[half] = move.flat[half]
-            if not np.isfinite(at.values_beside({i: part})).all():
+            part = {i: np.zeros(u.shape) for i, u in moves.items()}
+            for i, k in half:
+                part[i].flat[k] = h * moves[i].flat[k]
+            if not np.isfinite(at.values_beside(part)).all():
                 entries = half
                 break
         else:
             return "several entries"
-    return f"entry {tuple(int(k) for k in np.unravel_index(entries[0], move.shape))}"
+    i, k = entries[0]
+    index = tuple(int(n) for n in np.unravel_index(k, moves[i].shape))
+    return f"entry {index} of {at.leaf_name(i)}"
 
 
 def measured_rounding(at: Evaluation, rng: np.random.Generator) -> np.ndarray:

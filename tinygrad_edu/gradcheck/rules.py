@@ -18,15 +18,19 @@ Replacement = Callable[[Tensor, Backward], Backward]  # a step of the tape and i
 def first_walk(at: Evaluation) -> list[np.ndarray]:
     """v J for each leaf, from the first walk over a new tape: the only one that training does.
 
-    At every step of the tape a guard looks at what its backward is given and returns. Then f is called again, before
-    anything is concluded from its values.
+    Then f is called again, before anything is concluded from its values.
     """
-    with _at_every_step(at, _guarded):
-        gradients = at.vjp(at.V)
+    gradients = walk_guarded(at, at.V)
     _check_untouched(at)
     if not np.array_equal(flat([out.data for out in at.call()]), at.values):
         raise GradientError(f"rule 'repeatable': {at.name}: a second call gave other values; seed its randomness")
     return gradients
+
+
+def walk_guarded(at: Evaluation, V: list[np.ndarray]) -> list[np.ndarray]:
+    """v J; at every step of the tape a guard looks at what its backward is given and returns."""
+    with _at_every_step(at, _guarded):
+        return at.vjp(V)
 
 
 def check_rules(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
@@ -50,21 +54,26 @@ def _check_untouched(at: Evaluation) -> None:
 
 
 def _check_layouts(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
-    """Numbers do not depend on where they lie: the same G in another layout gives the same gradient.
-
-    Up to rounding, as sums may be taken in another order. How large that is shows beside the largest entry, or beside
-    the values of f where all entries cancel.
-    """
+    """Numbers do not depend on where they lie: the same G in another layout gives the same gradient."""
     for name, lay_out in OTHER_LAYOUTS.items():
         with _at_every_step(at, _handing_over(lay_out)):
             others = at.vjp(at.V)
-        for i, (gradient, other) in enumerate(zip(gradients, others)):
-            small = 1e-3 * max(largest(gradient), largest(at.values))
-            if not np.allclose(other, gradient, rtol=rtol, atol=rtol * small, equal_nan=True):
-                raise GradientError(
-                    f"rule 'layout': {at.name}, {at.leaf_name(i)}: where the incoming gradients lie {name} in memory, "
-                    f"the gradient differs by {_worst(other - gradient):.3e}"
-                )
+        why = f"where the incoming gradients lie {name} in memory, the gradient differs"
+        check_same(at, others, gradients, rtol, "rule 'layout'", why)
+
+
+def check_same(
+    at: Evaluation, others: list[np.ndarray], gradients: list[np.ndarray], rtol: float, rule: str, why: str
+) -> None:
+    """GradientError where `others` are not the `gradients`, up to rounding, as sums may be taken in another order.
+
+    How large that is shows beside the largest entry, or beside the values of f where all entries cancel.
+    """
+    for i, (gradient, other) in enumerate(zip(gradients, others)):
+        small = 1e-3 * max(largest(gradient), largest(at.values))
+        small = max(small, 1e-280)  # numbers near the smallest of all have fewer digits
+        if not np.allclose(other, gradient, rtol=rtol, atol=rtol * small, equal_nan=True):
+            raise GradientError(f"{rule}: {at.name}, {at.leaf_name(i)}: {why} by {_worst(other - gradient):.3e}")
 
 
 def _handing_over(lay_out: Callable[[np.ndarray], np.ndarray]) -> Replacement:
