@@ -62,8 +62,8 @@ def gradcheck(
         For the random gradients v and directions u.
     rtol : float
         The largest allowed relative error, |analytic - numeric| / max(|analytic|, |numeric|, floor), between 0 and 1.
-        The floor is a thousandth of the largest derivative, or where the rounding of f's values alone makes an error of
-        rtol.
+        The floor is a thousandth of the largest derivative of the same output, or where the rounding of f's values
+        alone makes an error of rtol; the result says how many derivatives that conceals, and how far.
     thorough : bool
         Whether to ask for the gradient in other circumstances as well: with inputs that lie otherwise in memory (in
         Fortran order, reversed, with gaps), with v much larger and much smaller, with each input frozen in turn, with a
@@ -84,7 +84,8 @@ def gradcheck(
         the gradient), *layout* (the gradient depends on how the incoming one, or an input, lies in memory), *frozen*
         (it depends on which other inputs require one), *order* (it depends on calls at other values before), *kink* (a
         slope of relu at 0 that is not between 0 and 1, tied maxima whose gradients do not sum to 1, and the like),
-        *smooth* (a kink, or values that jump, at every point that was tried).
+        *precision* (the backward computes in fewer digits than float64 has), *smooth* (a kink, or values that jump, at
+        every point that was tried).
     TypeError
         An input is no array or tensor of float64, a parameter no such tensor, or f returns anything else.
     ValueError

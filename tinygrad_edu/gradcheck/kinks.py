@@ -106,8 +106,8 @@ def _slopes(
     rounding = 32 * measured_rounding(at, rng) / STEP
     rows = []
     for moves in directions:
-        right, left, _ = sides(at, moves)
-        nearer, nearer_left, _ = sides(at, moves, STEP / 2)
+        right, left, *_ = sides(at, moves)
+        nearer, nearer_left, *_ = sides(at, moves, STEP / 2)
         off = 2 * (np.abs(right - nearer) + np.abs(left - nearer_left)) + rounding
         rows.append((right, left, off + rtol * np.maximum(np.abs(right), np.abs(left))))
     right, left, slack = np.array(rows).reshape(len(rows), 3, at.values.size).transpose(1, 0, 2)

@@ -45,6 +45,7 @@ def check_rules(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> Non
         if np.any(zeros[i] != 0):
             raise GradientError(f"rule 'linear': {where}: a zero gradient v gave {_worst(zeros[i])}, not zeros")
     _check_layouts(at, gradients, rtol)
+    _check_precision(at, gradients)
 
 
 def _check_untouched(at: Evaluation) -> None:
@@ -60,6 +61,27 @@ def _check_layouts(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> 
             others = at.vjp(at.V)
         why = f"where the incoming gradients lie {name} in memory, the gradient differs"
         check_same(at, others, gradients, rtol, "rule 'layout'", why)
+
+
+def _check_precision(at: Evaluation, gradients: list[np.ndarray]) -> None:
+    """Rule *precision*: v J grows with v, by a factor 1 + e for which float32 (2^-24) is too coarse as well.
+
+    Where float32 hears nothing of it, most of v J is off by just e, whatever e is. A sum whose terms cancel has few
+    digits, too, but is off by something else, which does not follow e. A gradient that may be what rounding left of a
+    zero is not asked.
+    """
+    factors = [2.0**-34, 2.0**-38, 2.0**-42]
+    for i, others in enumerate(zip(*(at.vjp([v * (1 + e) for v in at.V]) for e in factors))):
+        g = gradients[i]
+        asked = np.abs(g) > 1e-3 * largest(g)
+        if not asked.any() or largest(g) < 1e-5 * largest(at.values):
+            continue
+        off = [float(np.median(np.abs(other / g / (1 + e) - 1)[asked])) for other, e in zip(others, factors)]
+        if all(e / 2 < o < 2 * e for o, e in zip(off, factors)):
+            raise GradientError(
+                f"rule 'precision': {at.name}, {at.leaf_name(i)}: a change of 2^-34 in the incoming gradient is lost; "
+                "does the backward compute in float32?"
+            )
 
 
 def check_same(
