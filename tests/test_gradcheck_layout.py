@@ -51,10 +51,10 @@ def test_a_function_meets_its_inputs_as_they_lie_in_every_call(name):
 
     x = VIEWS[name]
     parameter = nn.Parameter(copy_with_strides(x))
-    gradcheck(f, x, np.ones(x.shape))
+    gradcheck(f, x, np.ones(x.shape), thorough=False)
     assert {strides[0] for strides in met} == {x.strides}
     met.clear()
-    gradcheck(lambda y: f(parameter, y), np.ones(x.shape), parameters=[parameter])
+    gradcheck(lambda y: f(parameter, y), np.ones(x.shape), parameters=[parameter], thorough=False)
     assert {strides[0] for strides in met} == {x.strides}
 
 
@@ -87,7 +87,7 @@ def doubled_where(condition, function):
 
 def check_all(cases, condition):
     for case in cases:
-        gradcheck(doubled_where(condition, case.function), *case.inputs)
+        gradcheck(doubled_where(condition, case.function), *case.inputs, thorough=False)
 
 
 def scattered(x):

@@ -78,7 +78,7 @@ def test_every_case_of_the_table_agrees_and_is_right_by_the_textbook_too(name):
     for case in CASES[name]:
         fast = values_and_gradients(case.function, case.inputs)
         with textbook.instead():
-            assert gradcheck(case.function, *case.inputs).relative < 1e-6
+            assert gradcheck(case.function, *case.inputs, thorough=False).relative < 1e-6
             plain = values_and_gradients(case.function, case.inputs)
         for a, b in zip(fast, plain, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, np.abs(b).max(initial=0)))

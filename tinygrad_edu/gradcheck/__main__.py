@@ -1,6 +1,7 @@
 """`python -m tinygrad_edu.gradcheck`: every exported operation against finite differences, in one table.
 
-Exit status 1 when a gradient is wrong or an operation has no case.
+With `--zoo`, the other way round: operations that are wrong, and which check catches which. Exit status 1 when a
+gradient is wrong or an operation has no case, or when a mistake of the zoo is not caught.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from tinygrad_edu import ops, textbook
 from tinygrad_edu.gradcheck.cases import CASES, Case
 from tinygrad_edu.gradcheck.check import gradcheck
 from tinygrad_edu.gradcheck.evaluation import GradientError
+from tinygrad_edu.gradcheck.zoo.matrix import print_zoo
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tinygrad_edu.gradcheck", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="OP", help="check only these operations")
-    names = parser.parse_args(arguments).names or sorted(ops.__all__)
+    parser.add_argument("--zoo", action="store_true", help="the mistakes that checks must catch, and which check does")
+    options = parser.parse_args(arguments)
+    if options.zoo and options.names:
+        parser.error("--zoo takes no operations: it checks the wrong ones of its own")
+    if options.zoo:
+        return print_zoo()
+    names = options.names or sorted(ops.__all__)
     unknown = sorted(set(names) - set(ops.__all__))
     if unknown:
         parser.error(f"unknown operation {', '.join(unknown)}; there are: {', '.join(sorted(ops.__all__))}")

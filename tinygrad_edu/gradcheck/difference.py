@@ -30,19 +30,31 @@ its r is the length of the vector of weights times r, over the outputs that chan
 last bit before and after a step has the same error both times, which cancels.
 
 With h near the cube root of eps, neither rounding, eps |f| / h, nor truncation, h^2 f''', is large: some nine right
-digits, for inputs that are not very much larger or smaller than 1.
+digits, for inputs that are not very much larger or smaller than 1. Two cases need another step.
+
+**Large values.** In 10^6 + sin x, the digits of sin x are few, and r/h is 10^-4. A step 64 times as long sees 64 times
+as much of the slope. It is believed where it agrees with the shorter one as far as that reaches.
+
+**Slopes that come late.** |x|^1.5 has the slope 0 at 0, but its quotients are sqrt(h): right and left differ as at a
+kink. At a kink they differ as much when the step is halved, again and again; here by the same factor less each time,
+and so they end up in one slope, which is the end of a geometric sequence.
+
+**Truncation.** The central quotients for h and h/2 are off by h^2/6 f''' and a quarter of that, so that two thirds of
+what they differ is the error of (3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.gradcheck.evaluation import Evaluation, NotFinite, flat, largest
 
 STEP = 2.0**-17  # h = 7.6e-6, near the cube root of float64's eps; a power of two, so that x + h has no rounding error
+FAR = 64 * STEP
 NUDGE, NUDGES = 2.0**-35, 4  # the size of p in each entry, and how many p are tried
 EPS = 2.0**-52  # float64: neighbours of 1 differ by this
 
@@ -51,13 +63,14 @@ EPS = 2.0**-52  # float64: neighbours of 1 differ by this
 class Slopes:
     """Slopes of several numbers y (rows) in several directions u (columns), seen from the right and from the left.
 
-    `rounding` is r, how far each y may be off; `size` is how large the largest y is, `change` by how much the one that
-    changed most did so on the way h.
+    `rounding` is r, how far each y may be off; `truncation` is how far (3) may be; `size` is how large the largest y
+    is, `change` by how much the one that changed most did so on the way h.
     """
 
     right: np.ndarray
     left: np.ndarray
     rounding: np.ndarray
+    truncation: np.ndarray
     change: float
     size: float
 
@@ -66,18 +79,25 @@ class Slopes:
         return (self.right + self.left) / 2  # (3)
 
     @property
-    def small(self) -> float:
-        """Among slopes a thousand times larger, a slope is not known to all its digits."""
-        return 1e-3 * largest(self.slope)
+    def small(self) -> np.ndarray:
+        """Among slopes of the same y that are a thousand times larger, a slope is not known to all its digits.
+
+        And it need not be there at all beside slopes that are 2^52 times larger: tails may be cut off in y.
+        """
+        row = np.abs(self.slope).max(axis=1, keepdims=True, initial=0.0)
+        return np.maximum(1e-3 * row, EPS * largest(self.slope))
 
     @property
     def uncertainty(self) -> np.ndarray:
-        """How far rounding can move a slope."""
-        return 5 * self.rounding / STEP
+        """How far rounding and truncation can move a slope.
+
+        Where the curvature jumps, truncation looks larger than it is: it counts as far as it is small beside all.
+        """
+        return 5 * self.rounding / STEP + np.minimum(2 * self.truncation, max(1e-9 * largest(self.slope), STEP**2))
 
     def is_smooth(self, rtol: float) -> bool:
         """Whether both sides see the same slopes, to rtol or as well as rounding lets them."""
-        larger = np.maximum(np.maximum(np.abs(self.right), np.abs(self.left)), self.small)
+        larger = np.maximum(np.maximum(np.abs(self.right), np.abs(self.left)), 1e-3 * largest(self.slope))
         same = np.abs(self.right - self.left) <= np.maximum(rtol * larger, 16 * self.rounding / STEP)
         # Where values jump, as those of floor do, (4) shows the jump: more than the last digits of a value or a change.
         rounded = self.rounding <= max(1e-9 * self.size, 1e-3 * self.change)
@@ -87,59 +107,123 @@ class Slopes:
 def slopes_of_each(at: Evaluation, i: int, directions: Iterable[np.ndarray], rounding: np.ndarray) -> Slopes:
     """The slopes of every output, and of v . outputs with the random v: the last row."""
     v = flat(at.V)
-    sides = [_sides(at, i, u) for u in directions]
-    right, left, change = np.array(sides).reshape(len(sides), 3, len(v)).transpose(1, 2, 0)
-    r = np.append(rounding, np.linalg.norm(v * rounding))
-    return Slopes(
-        np.vstack([right, v @ right]), np.vstack([left, v @ left]), r[:, None], largest(change), largest(at.values)
-    )
+    seen = [_seen(at, i, u, rounding) for u in directions]
+    columns = np.array(seen).reshape(len(seen), 5, len(v)).transpose(1, 2, 0)
+    sums = np.array([_sum(v, column, rounding) for column in seen]).reshape(len(seen), 4).T
+    right, left, r, truncation = (np.vstack([each, row]) for each, row in zip(columns, sums))
+    return Slopes(right, left, r, truncation, largest(columns[4]), largest(at.values))
 
 
 def slopes_of_sum(at: Evaluation, i: int, directions: Iterable[np.ndarray], rounding: np.ndarray) -> Slopes:
     """The slopes of v . outputs alone, with the random v."""
     v = flat(at.V)
-    at_least = largest(v * rounding)  # a change of one output can be rounded away
-    columns = []
+    sums, change = [], 0.0
     for u in directions:
-        right, left, change = _sides(at, i, u)
-        r = max(np.linalg.norm((v * rounding)[change > 0]), at_least)
-        columns.append([v @ right, v @ left, r, np.linalg.norm(v * change)])
-    right, left, r, change = np.array(columns).reshape(-1, 4).T[:, None]
-    return Slopes(right, left, r, largest(change), float(np.linalg.norm(v * at.values)))
+        column = _seen(at, i, u, rounding, v)
+        sums.append(_sum(v, column, rounding))
+        change = max(change, float(np.linalg.norm(v * column[4])))
+    right, left, r, truncation = np.array(sums).reshape(len(sums), 4).T[:, None]
+    return Slopes(right, left, r, truncation, change, float(np.linalg.norm(v * at.values)))
 
 
-def _sides(at: Evaluation, i: int, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For all outputs: the slope in direction u of leaf i from the right, from the left, and the change on the way."""
+def _sum(v: np.ndarray, column: tuple[np.ndarray, ...], rounding: np.ndarray) -> tuple[float, ...]:
+    """What a direction shows of v . outputs: right, left, r and truncation."""
+    right, left, r, truncation, change = column
+    at_least = largest(v * rounding)  # a change of one output can be rounded away
+    r_sum = max(float(np.linalg.norm((v * r)[change > 0])), at_least)
+    return float(v @ right), float(v @ left), r_sum, float(np.linalg.norm(v * truncation))
+
+
+def _seen(
+    at: Evaluation, i: int, u: np.ndarray, rounding: np.ndarray, v: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
+    """For all outputs: right, left, r, truncation and change in direction u of leaf i; by other steps where needed.
+
+    Where only v . outputs counts, other steps are needed if its own slope needs them.
+    """
+
+    def total(x: np.ndarray) -> Any:
+        return x if v is None else np.linalg.norm(v * x)
+
+    right, left, change, truncation = sides(at, {i: u})
+    r = np.where(change > 0, rounding, 0.0)
+    apart, larger = total(np.abs(right - left)), total(np.maximum(np.abs(right), np.abs(left)))
+    if np.any((apart > 1e-6 * larger) & (apart > 16 * total(r) / STEP)):
+        ends, slope = _end_of_halving(at, {i: u}, right, left)
+        right, left = np.where(ends, slope, right), np.where(ends, slope, left)
+        r = np.where(ends, 64 * r, r)
+    if np.any(5 * total(r) / STEP > 1e-4 * larger):
+        slope, uncertainty = _from_afar(at, {i: u}, r)
+        here = (right + left) / 2
+        better = (uncertainty < 5 * r / STEP) & (np.abs(slope - here) <= 5 * r / STEP)
+        right, left = np.where(better, slope, right), np.where(better, slope, left)
+        r = np.where(better, uncertainty * STEP / 5, r)
+    return right, left, np.where(change > 0, r, rounding), truncation, change
+
+
+def _end_of_halving(
+    at: Evaluation, moves: dict[int, np.ndarray], right: np.ndarray, left: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where right and left come together by the same factor at every halving of the step, and the slope they reach."""
+    gaps, slopes = [right - left], [(right + left) / 2]
+    for n in (2, 4, 8):
+        right, left, _, _ = sides(at, moves, STEP / n)
+        gaps.append(right - left)
+        slopes.append((right + left) / 2)
+    q = np.array(gaps[1:]) / np.array(gaps[:-1])  # 0 / 0 is NaN, which fails all that follows
+    same = (q > 0.2) & (q < 0.97) & (np.abs(q - q[-1]) < 1e-3)
+    return same.all(axis=0), slopes[-1] + (slopes[-1] - slopes[-2]) * q[-1] / (1 - q[-1])
+
+
+def _from_afar(at: Evaluation, moves: dict[int, np.ndarray], r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The slopes that a longer step sees, and how far they may be off: infinitely where right and left differ."""
+    try:
+        right, left, _, truncation = sides(at, moves, FAR)
+    except NotFinite:
+        return np.zeros(r.shape), np.full(r.shape, np.inf)
+    smooth = np.abs(right - left) <= 16 * r / FAR + truncation
+    return (right + left) / 2, np.where(smooth, 5 * r / FAR + truncation, np.inf)
+
+
+def sides(
+    at: Evaluation, moves: dict[int, np.ndarray], step: float = STEP
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For all outputs: slope from the right, from the left, change and truncation as leaf i moves by step moves[i]."""
 
     def change(h: float) -> np.ndarray:
-        return at.values_beside({i: h * u}) - at.values
+        return at.values_beside({i: h * u for i, u in moves.items()}) - at.values
 
-    ahead, behind = change(STEP), change(-STEP)
-    right = 2 * change(STEP / 2) / (STEP / 2) - ahead / STEP  # (1)
-    left = behind / STEP - 2 * change(-STEP / 2) / (STEP / 2)  # (2)
-    for side, h in ((right, STEP), (left, -STEP)):
+    ahead, behind = change(step), change(-step)
+    ahead_half, behind_half = change(step / 2), change(-step / 2)
+    right = 2 * ahead_half / (step / 2) - ahead / step  # (1)
+    left = behind / step - 2 * behind_half / (step / 2)  # (2)
+    central, nearer = (ahead - behind) / (2 * step), (ahead_half - behind_half) / step
+    for side, h in ((right, step), (left, -step)):
         if not np.isfinite(side).all():
             raise NotFinite(
-                f"gradcheck: {at.name} is finite at these inputs but not beside them, with {_at_the_edge(at, i, h * u)}"
-                f" of {at.leaf_name(i)} moved by {h:+.1e}; at the edge of its domain a function has no derivative to "
-                "compare: check it at an interior point"
+                f"gradcheck: {at.name} is finite at these inputs but not beside them, with {_at_the_edge(at, moves, h)}"
+                f" moved by {h:+.1e}; at the edge of its domain a function has no derivative to compare: check it at "
+                "an interior point"
             )
-    return right, left, np.abs(ahead) + np.abs(behind)
+    return right, left, np.abs(ahead) + np.abs(behind), 2 / 3 * np.abs(nearer - central)
 
 
-def _at_the_edge(at: Evaluation, i: int, move: np.ndarray) -> str:
+def _at_the_edge(at: Evaluation, moves: dict[int, np.ndarray], h: float) -> str:
     """The entry whose move alone leads out of f's domain, found by halving; or several that do so together."""
-    entries = np.flatnonzero(move)
+    entries = np.array([(i, k) for i, u in moves.items() for k in np.flatnonzero(u)])
     while len(entries) > 1:
         for half in np.array_split(entries, 2):
-            part = np.zeros(move.shape)
-            part.flat[half] = move.flat[half]
-            if not np.isfinite(at.values_beside({i: part})).all():
+            part = {i: np.zeros(u.shape) for i, u in moves.items()}
+            for i, k in half:
+                part[i].flat[k] = h * moves[i].flat[k]
+            if not np.isfinite(at.values_beside(part)).all():
                 entries = half
                 break
         else:
             return "several entries"
-    return f"entry {tuple(int(k) for k in np.unravel_index(entries[0], move.shape))}"
+    i, k = entries[0]
+    index = tuple(int(n) for n in np.unravel_index(k, moves[i].shape))
+    return f"entry {index} of {at.leaf_name(i)}"
 
 
 def measured_rounding(at: Evaluation, rng: np.random.Generator) -> np.ndarray:

@@ -58,15 +58,17 @@ class Evaluation:
             for i in moves:
                 self.leaves[i].data[...] = self.leaf_values[i]
 
-    def vjp(self, V: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    def vjp(self, V: Sequence[np.ndarray | None], outputs: tuple[Tensor, ...] | None = None) -> list[np.ndarray]:
         """The analytic products v J, one for each leaf, by one walk from all outputs, as from a loss they all enter.
 
-        None in place of an output's v: the loss does not depend on that output.
+        None in place of an output's v: the loss does not depend on that output. `outputs` may be those of another call,
+        with a tape of its own.
         """
+        outputs = self.outputs if outputs is None else outputs
         for leaf in self.leaves:
             leaf.grad = None
         # Views of V: an array of its own would be taken for a new one, and added into.
-        loss = record(np.zeros(()), self.outputs, lambda _: tuple(v if v is None else v[...] for v in V))
+        loss = record(np.zeros(()), outputs, lambda _: tuple(v if v is None else v[...] for v in V))
         if loss.requires_grad:
             loss.backward(retain_graph=True)
         return [np.zeros(leaf.shape) if leaf.grad is None else leaf.grad for leaf in self.leaves]

@@ -18,15 +18,19 @@ Replacement = Callable[[Tensor, Backward], Backward]  # a step of the tape and i
 def first_walk(at: Evaluation) -> list[np.ndarray]:
     """v J for each leaf, from the first walk over a new tape: the only one that training does.
 
-    At every step of the tape a guard looks at what its backward is given and returns. Then f is called again, before
-    anything is concluded from its values.
+    Then f is called again, before anything is concluded from its values.
     """
-    with _at_every_step(at, _guarded):
-        gradients = at.vjp(at.V)
+    gradients = walk_guarded(at, at.V)
     _check_untouched(at)
     if not np.array_equal(flat([out.data for out in at.call()]), at.values):
         raise GradientError(f"rule 'repeatable': {at.name}: a second call gave other values; seed its randomness")
     return gradients
+
+
+def walk_guarded(at: Evaluation, V: list[np.ndarray]) -> list[np.ndarray]:
+    """v J; at every step of the tape a guard looks at what its backward is given and returns."""
+    with _at_every_step(at, _guarded):
+        return at.vjp(V)
 
 
 def check_rules(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
@@ -41,6 +45,7 @@ def check_rules(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> Non
         if np.any(zeros[i] != 0):
             raise GradientError(f"rule 'linear': {where}: a zero gradient v gave {_worst(zeros[i])}, not zeros")
     _check_layouts(at, gradients, rtol)
+    _check_precision(at, gradients)
 
 
 def _check_untouched(at: Evaluation) -> None:
@@ -50,21 +55,47 @@ def _check_untouched(at: Evaluation) -> None:
 
 
 def _check_layouts(at: Evaluation, gradients: list[np.ndarray], rtol: float) -> None:
-    """Numbers do not depend on where they lie: the same G in another layout gives the same gradient.
-
-    Up to rounding, as sums may be taken in another order. How large that is shows beside the largest entry, or beside
-    the values of f where all entries cancel.
-    """
+    """Numbers do not depend on where they lie: the same G in another layout gives the same gradient."""
     for name, lay_out in OTHER_LAYOUTS.items():
         with _at_every_step(at, _handing_over(lay_out)):
             others = at.vjp(at.V)
-        for i, (gradient, other) in enumerate(zip(gradients, others)):
-            small = 1e-3 * max(largest(gradient), largest(at.values))
-            if not np.allclose(other, gradient, rtol=rtol, atol=rtol * small, equal_nan=True):
-                raise GradientError(
-                    f"rule 'layout': {at.name}, {at.leaf_name(i)}: where the incoming gradients lie {name} in memory, "
-                    f"the gradient differs by {_worst(other - gradient):.3e}"
-                )
+        why = f"where the incoming gradients lie {name} in memory, the gradient differs"
+        check_same(at, others, gradients, rtol, "rule 'layout'", why)
+
+
+def _check_precision(at: Evaluation, gradients: list[np.ndarray]) -> None:
+    """Rule *precision*: v J grows with v, by a factor 1 + e for which float32 (2^-24) is too coarse as well.
+
+    Where float32 hears nothing of it, most of v J is off by just e, whatever e is. A sum whose terms cancel has few
+    digits, too, but is off by something else, which does not follow e. A gradient that may be what rounding left of a
+    zero is not asked.
+    """
+    factors = [2.0**-34, 2.0**-38, 2.0**-42]
+    for i, others in enumerate(zip(*(at.vjp([v * (1 + e) for v in at.V]) for e in factors))):
+        g = gradients[i]
+        asked = np.abs(g) > 1e-3 * largest(g)
+        if not asked.any() or largest(g) < 1e-5 * largest(at.values):
+            continue
+        off = [float(np.median(np.abs(other / g / (1 + e) - 1)[asked])) for other, e in zip(others, factors)]
+        if all(e / 2 < o < 2 * e for o, e in zip(off, factors)):
+            raise GradientError(
+                f"rule 'precision': {at.name}, {at.leaf_name(i)}: a change of 2^-34 in the incoming gradient is lost; "
+                "does the backward compute in float32?"
+            )
+
+
+def check_same(
+    at: Evaluation, others: list[np.ndarray], gradients: list[np.ndarray], rtol: float, rule: str, why: str
+) -> None:
+    """GradientError where `others` are not the `gradients`, up to rounding, as sums may be taken in another order.
+
+    How large that is shows beside the largest entry, or beside the values of f where all entries cancel.
+    """
+    for i, (gradient, other) in enumerate(zip(gradients, others)):
+        small = 1e-3 * max(largest(gradient), largest(at.values))
+        small = max(small, 1e-280)  # numbers near the smallest of all have fewer digits
+        if not np.allclose(other, gradient, rtol=rtol, atol=rtol * small, equal_nan=True):
+            raise GradientError(f"{rule}: {at.name}, {at.leaf_name(i)}: {why} by {_worst(other - gradient):.3e}")
 
 
 def _handing_over(lay_out: Callable[[np.ndarray], np.ndarray]) -> Replacement:
