@@ -82,10 +82,10 @@ class Slopes:
     def small(self) -> np.ndarray:
         """Among slopes of the same y that are a thousand times larger, a slope is not known to all its digits.
 
-        And it need not be there at all beside slopes that are 2^52 times larger: tails may be cut off in y.
+        And it need not be there at all beside slopes that are 2^52 times larger, or beside 1: tails may be cut off.
         """
         row = np.abs(self.slope).max(axis=1, keepdims=True, initial=0.0)
-        return np.maximum(1e-3 * row, EPS * largest(self.slope))
+        return np.maximum(1e-3 * row, EPS * max(1.0, largest(self.slope)))
 
     @property
     def uncertainty(self) -> np.ndarray:
