@@ -1,0 +1,181 @@
+"""Random programs agree with PyTorch, by the textbook, on the stand-in and in float32; a mistake is found and shown."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+from programs.building import LARGEST, MARGIN, Builder, found_in
+from programs.comparison import check, computed
+from programs.drawing import NOT_DRAWN, programs
+from programs.examining import examine, names_for
+from programs.program import Program, Step, T, run
+from programs.rounding import bounds
+from programs.script import Way, script
+from programs.table import TABLE
+
+from tinygrad_edu import ops, textbook
+
+ROOT = Path(__file__).resolve().parent.parent
+few = settings(max_examples=20, deadline=None, database=None)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_random_programs_agree(number):
+    """300 in all; `python -m proof.programs` compares 10,000."""
+    tally = examine(50, number)
+    assert tally.failure == ""
+    assert tally.compared == 50
+
+
+def test_random_programs_agree_with_finite_differences():
+    tally = examine(30, 100, finite=True)
+    assert tally.failure == ""
+    assert tally.compared == 30
+
+
+def test_every_operation_is_drawn_or_left_out_for_a_reason():
+    assert sorted([*TABLE, *NOT_DRAWN]) == sorted(ops.__all__)
+    for number in (0, 3):
+        assert sorted(name for i in range(3) for name in names_for(number + i)) == sorted(TABLE)
+
+
+@seed(0)
+@settings(max_examples=2, deadline=None, database=None)
+@given(data=st.data())
+def test_one_program_of_all_operations_agrees(data):
+    make = Builder(data.draw)
+    for name in TABLE:
+        arguments, options = TABLE[name].draw(make)
+        make.add(name, *arguments, **options)
+    program = make.program()
+    assert set(program.names) == set(TABLE)
+    check(program)
+
+
+# --- how programs are drawn ---
+
+
+@few
+@given(programs(list(TABLE)))
+def test_numbers_stay_small_and_away_from_kinks(program):
+    values = [x.data for x in run(program)]
+    used = {t for step in program.steps for t in found_in(step.arguments) if step.name != "mul"}
+    assert all(np.abs(values[t]).max(initial=0.0) <= LARGEST for t in used)
+    for step in program.steps:
+        if step.name in ("relu", "abs", "leaky_relu", "elu"):
+            assert np.abs(values[step.arguments[0]]).min() > MARGIN
+        if step.name in ("maximum", "minimum"):
+            assert np.abs(values[step.arguments[0]] - values[step.arguments[1]]).min() > MARGIN
+
+
+# --- the bound ---
+
+
+def bound_of(*steps):
+    program = Program(list(steps), [T(len(steps) - 1)])
+    return bounds(program, computed(program, "", Way()))
+
+
+def test_the_bound_is_at_least_the_classical_one_of_a_sum_of_products():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 50))
+    bound = bound_of(Step("leaf", (a, True)), Step("leaf", (b, True)), Step("matmul", (T(0), T(1))))
+    assert 50 * (np.abs(a) @ np.abs(b)) < bound.values[2] < 1e4 * 50 * (np.abs(a) @ np.abs(b))
+
+
+def test_the_bound_grows_where_digits_are_lost_and_only_there():
+    def through(large):
+        leaf = Step("leaf", (np.array([0.3, 0.4]), True))
+        return bound_of(leaf, Step("add", (T(0), large)), Step("sub", (T(1), large)), Step("exp", (T(2),))).values[3]
+
+    assert 1e4 < through(1e6) / through(1.0) < 1e8
+
+
+# --- what a mistake looks like ---
+
+SOFTMAX = """
+from tinygrad_edu import ops
+from tinygrad_edu.tensor import record
+right = ops.softmax
+def softmax(a, axis=-1):
+    Y = right(a, axis).data
+    return record(Y, (a,), lambda G: (G * Y,))  # without the sum over the other outputs
+ops.softmax = softmax
+"""
+EMBEDDING = """
+from tinygrad_edu import textbook
+from tinygrad_edu.backend import array_module
+from tinygrad_edu.tensor import record
+def embedding(table, ids):
+    def backward(G):
+        D = array_module(G).zeros_like(table.data)
+        D[ids] = G  # where it should be added
+        return (D,)
+    return record(table.data[ids], (table,), backward)
+textbook.TWINS["embedding"] = embedding
+"""
+SIN = """
+from tinygrad_edu import ops
+from tinygrad_edu.backend import array_module
+from tinygrad_edu.tensor import record
+def sin(a):
+    xp = array_module(a.data)
+    return record(xp.sin(a.data), (a,), lambda G: (G * xp.cos(a.data) * (1 + 1e-5),))
+ops.sin = sin
+"""
+SILU = """
+from tinygrad_edu import ops
+right = ops.silu
+ops.silu = lambda a: right(a).astype("float64")
+"""
+EINSUM = """
+from tinygrad_edu import ops
+right = ops.einsum
+def einsum(subscripts, a, b):
+    if subscripts == "i,i->":
+        raise ValueError("on purpose")
+    return right(subscripts, a, b)
+ops.einsum = einsum
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake", "found"),
+    [
+        ("softmax", SOFTMAX, "dL/d"),
+        ("embedding", EMBEDDING, "the textbook: dL/d"),
+        ("sin", SIN, "dL/d"),
+        ("silu", SILU, "float32: .* is float64"),
+        ("einsum", EINSUM, "ValueError: on purpose"),
+    ],
+    ids=["softmax", "embedding", "sin", "silu", "einsum"],
+)
+def test_a_mistake_is_found_and_shown_by_a_script_of_few_lines(monkeypatch, name, mistake, found):
+    monkeypatch.setattr(ops, name, getattr(ops, name))  # put back afterwards
+    monkeypatch.setattr(textbook, "TWINS", dict(textbook.TWINS))
+    exec(mistake, {})
+    tally = examine(50, next(i for i in range(3) if name in names_for(i)))
+    message, text = tally.failure.split("\n\n", 1)
+    assert re.search(found, message)
+    assert f"ops.{name}(" in text
+    assert text.count(" = ") <= 4  # leaves, the operation, and the loss
+
+    def runs(source: str) -> bool:
+        return subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True).returncode == 0
+
+    assert runs(text)
+    assert not runs(mistake + text)
+
+
+@few
+@given(programs(list(TABLE)))
+def test_a_script_computes_what_the_program_does(program):
+    variables = {}
+    exec(script(program, Way(), None, []), variables)
+    for i, x in enumerate(run(program)):
+        np.testing.assert_array_equal(variables[f"x{i}"].data, x.data)
