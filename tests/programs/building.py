@@ -110,7 +110,8 @@ class Builder:
         high: float = 2.0,
     ) -> T:
         """An earlier tensor that meets the need, or a new leaf of that shape between low and high."""
-        fitting = [i for i, X in enumerate(self.values) if 0 < X.size <= SIZE and need(X)]
+        moderate = [i for i, X in enumerate(self.values) if 0 < X.size <= SIZE and np.abs(X).max() <= LARGEST]
+        fitting = [i for i in moderate if need(self.values[i])]
         number = self.whole(0, len(fitting))
         if number:
             return T(fitting[-number])

@@ -86,22 +86,24 @@ def by_torch(program: Program) -> Outcome:
     return Outcome([x.detach().numpy() for x in tensors], [g.numpy() for g in gradients])
 
 
-def compare(program: Program, name: str, way: Way, ours: Outcome, theirs: Outcome, bound: Bounds) -> float:
-    """The largest error in units of its bound; Mismatch where it is above 1, or a dtype is not as it should be."""
+def compare(program: Program, name: str, way: Way, ours: Outcome, right: Outcome, bound: Bounds) -> float:
+    """The largest error in units of its bound; Mismatch where it is above 1, or shape or dtype are wrong."""
     u = U32 + U64 if way.single else 2 * U64
-    dtype = np.dtype(np.float32 if way.single else np.float64)
+    dtype = "float32" if way.single else "float64"
     largest = 0.0
     for what in ("value", "gradient"):
-        rows = zip(getattr(ours, what + "s"), getattr(theirs, what + "s"), getattr(bound, what + "s"), strict=True)
+        rows = zip(getattr(ours, what + "s"), getattr(right, what + "s"), getattr(bound, what + "s"), strict=True)
         for i, (x, y, limit) in enumerate(rows):
             of = f"dL/d({T(i)})" if what == "gradient" else f"{T(i)}"
-            if x.shape != y.shape or x.dtype != dtype:
-                message = f"{of} is {x.dtype} of shape {x.shape}; expected {dtype} of shape {y.shape}"
-                raise mismatch(name, message, program, way, Expectation(T(i), f"dtype of {what}", dtype), theirs)
+            for attribute, got, expected in (("shape", x.shape, y.shape), ("dtype", x.dtype, dtype)):
+                if got != expected:
+                    message = f"{of} has {attribute} {got}, expected {expected}"
+                    wrong = Expectation(T(i), what, expected, attribute=attribute)
+                    raise mismatch(name, message, program, way, wrong, right)
             error = float(np.abs(x - y).max(initial=0.0))
             if not error <= u * limit:
                 message = f"{of} is wrong by {error:.3g}, where rounding explains {u * limit:.3g}"
-                raise mismatch(name, message, program, way, Expectation(T(i), what, y, u * limit), theirs)
+                raise mismatch(name, message, program, way, Expectation(T(i), what, y, u * limit), right)
             largest = max(largest, error / (u * limit) if error else 0.0)
     return largest
 

@@ -27,10 +27,11 @@ class Expectation:
     Attributes
     ----------
     tensor : its number
-    what : "value", "gradient", "dtype" or "dtype of gradient"
-    expected : the right numbers, or dtype
-    limit : how far away from them rounding may lead
+    what : "value" or "gradient"
+    expected : the right numbers, or what the attribute should be
+    limit : how far away from these numbers rounding may lead
     direction : numbers to multiply a gradient by and to sum, before it is compared
+    attribute : "dtype" or "shape", where that is not as it should be
     """
 
     tensor: T
@@ -38,10 +39,11 @@ class Expectation:
     expected: Any
     limit: float = 0.0
     direction: np.ndarray | None = None
+    attribute: str = ""
 
     @property
     def of_gradient(self) -> bool:
-        return self.what.endswith("gradient")
+        return self.what == "gradient"
 
 
 def script(program: Program, way: Way, expectation: Expectation | None, shapes: list[tuple[int, ...]]) -> str:
@@ -123,8 +125,8 @@ def comparison(
         parts = [f"ops.sum({i!r} * {text(weights(shape), way)})" for i, shape in outputs]
         lines += [f"loss = {' + '.join(parts)}", "loss.backward()"]
         x = f"{x}.grad"
-    if expectation.what.startswith("dtype"):
-        return [*lines, f"assert {x}.dtype == np.{expectation.expected}"]
+    if expectation.attribute:
+        return [*lines, f"assert {x}.{expectation.attribute} == {expectation.expected!r}"]
     x = f"Tensor({x}).numpy()" if expectation.of_gradient else f"{x}.numpy()"
     if expectation.direction is not None:
         x = f"np.sum({x} * {text(expectation.direction, Way())})"

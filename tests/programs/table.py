@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from programs.building import MARGIN, Builder, apart
+from programs.building import MARGIN, Builder, apart, gap
 from programs.program import T, torch
 
 
@@ -50,8 +50,7 @@ def unary(name: str, theirs: Callable, low: float = -8.0, high: float = 8.0, kin
 
     @operation(name, theirs)
     def draw(make: Builder) -> tuple[tuple, dict]:
-        fresh = (low, high) if low > -8 else (-2.0, 2.0)
-        a = make.tensor(lambda X: X.min() >= low and X.max() <= high, None, *np.clip(fresh, None, 2.0).tolist())
+        a = make.tensor(lambda X: X.min() >= low and X.max() <= high, None, max(low, -2.0), min(high, 2.0))
         return (a if kink is None else make.away_from(kink, a),), {}
 
 
@@ -141,9 +140,7 @@ def larger_or_smaller(make: Builder) -> tuple[tuple, dict]:
     difference = make.values[b] - make.values[a]
     if np.abs(difference).min() > MARGIN:
         return (a, b), {}
-    # The constant that moves the differences away from 0 moves b.
-    X = make.values[make.away_from(0.0, make.add("sub", b, a))]
-    return (a, make.add("add", b, round(float((X - difference).flat[0]), 3))), {}
+    return (a, make.add("sub", b, gap(difference))), {}
 
 
 operation("maximum", lambda a, b: torch.maximum(a, b))(larger_or_smaller)
@@ -166,6 +163,8 @@ def dims(x: Any, axis: Any) -> tuple[int, ...]:
 
 
 def reduced(name: str, theirs: Callable, extremum: bool = False) -> None:
+    """A reduction; of numbers among which the largest and the smallest stand alone, if it looks for these."""
+
     @operation(name, lambda x, axis=None, keepdims=False: theirs(x, dims(x, axis), keepdims) if x.ndim else theirs0(x))
     def draw(make: Builder) -> tuple[tuple, dict]:
         a = make.tensor()
