@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from programs.building import LARGEST, MARGIN, Builder, found_in
 from programs.comparison import Mismatch, check, computed
 from programs.drawing import NOT_DRAWN, programs
-from programs.examining import examine, names_for
+from programs.examining import Tally, examine, names_for
 from programs.program import Program, Step, T, run, torch
 from programs.rounding import bounds
 from programs.script import Way, script
@@ -58,6 +58,12 @@ def test_one_program_of_all_operations_agrees(data):
     program = make.program()
     assert set(program.names) == set(TABLE)
     check(program)
+
+
+def test_a_tally_keeps_the_largest_share_of_each_way():
+    tally = Tally(used={"a": 0.5, "b": 0.1})
+    tally.add(Tally(used={"b": 0.2, "c": 0.3}))
+    assert tally.used == {"a": 0.5, "b": 0.2, "c": 0.3}
 
 
 # --- how programs are drawn ---

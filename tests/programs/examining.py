@@ -21,7 +21,8 @@ class Tally:
 
     Attributes
     ----------
-    begun, compared : programs that Hypothesis began to draw, and that were compared; the others were thrown away
+    begun, compared : programs that Hypothesis began to draw, and that were compared; it breaks a draw off where that
+        becomes longer than it wants or repeats an earlier one, and nothing else throws a program away
     names : how many programs have each operation
     used : for each way of computing, the largest share of its bound that an error took
     failure : the message of a mismatch, with the script that shows it; empty where there is none
@@ -37,7 +38,7 @@ class Tally:
         self.begun += other.begun
         self.compared += other.compared
         self.names += other.names
-        self.used = {name: max(share, self.used.get(name, 0.0)) for name, share in other.used.items()} or self.used
+        self.used |= {name: max(share, self.used.get(name, 0.0)) for name, share in other.used.items()}
 
 
 def names_for(number: int) -> list[str]:
@@ -56,7 +57,7 @@ def examine(count: int, number: int, finite: bool = torch is None) -> Tally:
     failed: list[tuple[Program, str]] = []
 
     def begun() -> None:
-        tally.begun += 1
+        tally.begun += not failed
 
     @seed(number)
     @settings(
