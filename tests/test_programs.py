@@ -1,5 +1,6 @@
 """Random programs agree with PyTorch, by the textbook, on the stand-in and in float32; a mistake is found and shown."""
 
+import os
 import re
 import subprocess
 import sys
@@ -139,14 +140,25 @@ ops.einsum = einsum
 """
 
 
+NEG = """
+import numpy as np
+from tinygrad_edu import ops
+from tinygrad_edu.tensor import record
+def neg(a):
+    return record(-np.asarray(a.data), (a,), lambda G: (-G,))  # which an array on a GPU refuses
+ops.neg = neg
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "mistake", "found"),
     [
         ("softmax", SOFTMAX, "dL/d"),
         ("embedding", EMBEDDING, "the textbook: dL/d"),
         ("einsum", EINSUM, "ValueError: on purpose"),
+        ("neg", NEG, "the stand-in: TypeError: "),
     ],
-    ids=["softmax", "embedding", "einsum"],
+    ids=["softmax", "embedding", "einsum", "neg"],
 )
 def test_a_mistake_is_found_and_shown_by_a_script_of_few_lines(monkeypatch, name, mistake, found):
     monkeypatch.setattr(ops, name, getattr(ops, name))  # put back afterwards
@@ -158,8 +170,11 @@ def test_a_mistake_is_found_and_shown_by_a_script_of_few_lines(monkeypatch, name
     assert f"ops.{name}(" in text
     assert text.count(" = ") <= 4  # leaves, the operation, and the loss
 
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+
     def runs(source: str) -> bool:
-        return subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True).returncode == 0
+        command = [sys.executable, "-c", source]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode == 0
 
     assert runs(text)
     assert not runs(mistake + text)
