@@ -18,6 +18,7 @@ from programs.table import TABLE
 from tinygrad_edu import no_grad, textbook
 
 U64, U32 = 2.0**-53, 2.0**-24
+CUPY = strict_array.CuPy()
 
 
 WAYS = {
@@ -65,7 +66,7 @@ def computed(program: Program, name: str, way: Way) -> Outcome:
     try:
         with contextlib.ExitStack() as stack:
             if way.strict:
-                strict_array.install(stack.enter_context(pytest.MonkeyPatch.context()))
+                strict_array.install(stack.enter_context(pytest.MonkeyPatch.context()), CUPY)
             if way.textbook:
                 stack.enter_context(textbook.instead())
             return outcome(program, run(program, dtype, device))
