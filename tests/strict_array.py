@@ -438,9 +438,12 @@ def gpu_array(x: Any) -> Any:
     return x
 
 
-def install(monkeypatch) -> CuPy:
-    """Put the stand-in into CuPy's place, and let NumPy's conversions refuse its arrays, until the test ends."""
-    module = CuPy()
+def install(monkeypatch, module: CuPy | None = None) -> CuPy:
+    """Put a stand-in into CuPy's place, and let NumPy's conversions refuse its arrays, until the test ends.
+
+    Who does so thousands of times gives it one module: what is fused for a module is kept, and the module with it.
+    """
+    module = CuPy() if module is None else module
     WORK.reset()
     monkeypatch.setitem(sys.modules, "cupy", module)
 
