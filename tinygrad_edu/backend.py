@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
+
 Array = Any  # numpy.ndarray or cupy.ndarray; CuPy is optional, so its type cannot be named here
 _tried: set[Any] = set()  # the module cupy, once it was found to compute
 
@@ -43,8 +45,8 @@ def resolve_device(name: str) -> str:
 
     Raises ValueError for any other name, DeviceError when `"cuda"` was asked for and cannot be used.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}: expected 'auto', 'cpu' or 'cuda'")
+    if not isinstance(name, str) or name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"resolve_device: unknown device {checks.shown(name)}, expected 'auto', 'cpu' or 'cuda'")
     if name != "cpu":
         try:
             import_cupy()

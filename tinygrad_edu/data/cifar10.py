@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.files import check_hash, data_directory, download
 from tinygrad_edu.data.mnist import SOURCES, ImageData
@@ -186,8 +187,10 @@ def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4, flip: 
     array (N, H, W, C)
         A new array of the same dtype.
     """
-    if shift < 0:
-        raise ValueError(f"augment: shift must be >= 0, got {shift}")
+    shift, flip = checks.whole("augment", "shift", shift), checks.flag("augment", "flip", flip)
+    images, rng = checks.numbers("augment", "images", images), checks.generator("augment", "rng", rng)
+    if images.ndim != 4 or 0 in images.shape:
+        checks.refuse("augment", "images", "of shape (N, H, W, C), none of them 0", images.shape)
     N, H, W, _ = images.shape
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     row, column = rng.integers(2 * shift + 1, size=(2, N))

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.error_function import erf_of
-from tinygrad_edu.ops.support import Operand, as_tensor, floating, normalize_axes, number
+from tinygrad_edu.ops.support import Operand, as_tensor, floating
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -57,7 +58,7 @@ def relu(a: Operand) -> Tensor:
 
 def leaky_relu(a: Operand, slope: float = 0.01) -> Tensor:
     """Y = A where A > 0, else slope * A.   dL/dA = G where A > 0, else slope * G (Maas, Hannun and Ng 2013)."""
-    a, slope = floating("leaky_relu", a), number("leaky_relu", "slope", slope)
+    a, slope = floating("leaky_relu", a), checks.number("leaky_relu", "slope", slope)
     A = a.data
     S = slope + (1 - slope) * (A > 0).astype(A.dtype)  # the slope at every element: 1 or `slope`
 
@@ -72,7 +73,7 @@ def elu(a: Operand, alpha: float = 1.0) -> Tensor:
 
     dY/dA = 1 where A > 0, else alpha e^A = Y + alpha. For alpha = 1 the two slopes meet at A = 0.
     """
-    a, alpha = floating("elu", a), number("elu", "alpha", alpha)
+    a, alpha = floating("elu", a), checks.number("elu", "alpha", alpha)
     A, xp = a.data, array_module(a.data)
     positive = A > 0
     below = alpha * xp.expm1(xp.minimum(A, 0))  # e^A - 1, exact for small A; 0 where A > 0
@@ -126,9 +127,7 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
     dY/dA = (1 + T)/2 + A/2 (1 - T^2) k (1 + 3 c A^2).
     """
     a = floating("gelu", a)
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    if approximate == "tanh":
+    if checks.choice("gelu", "approximate", approximate, ("none", "tanh")) == "tanh":
         return _gelu_by_tanh(a)
     A, xp = a.data, array_module(a.data)
     Phi = 0.5 + 0.5 * erf_of(A * math.sqrt(0.5))
@@ -160,7 +159,7 @@ def softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("softmax", a)
     A = a.data
-    _check_not_empty("softmax", A, axis)
+    axis = _check_not_empty("softmax", A, axis)
     E = array_module(A).exp(A - A.max(axis=axis, keepdims=True))
     Y = E / E.sum(axis=axis, keepdims=True)
 
@@ -177,7 +176,7 @@ def log_softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("log_softmax", a)
     A = a.data
-    _check_not_empty("log_softmax", A, axis)
+    axis = _check_not_empty("log_softmax", A, axis)
     xp = array_module(A)
     shifted = A - A.max(axis=axis, keepdims=True)
     Y = shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
@@ -197,23 +196,23 @@ def logsumexp(a: Operand, axis: int = -1, keepdims: bool = False) -> Tensor:
     """
     a = floating("logsumexp", a)
     A = a.data
-    axes = _check_not_empty("logsumexp", A, axis)
+    axis, keepdims = _check_not_empty("logsumexp", A, axis), checks.flag("logsumexp", "keepdims", keepdims)
     xp = array_module(A)
-    largest = A.max(axis=axes, keepdims=True)
+    largest = A.max(axis=axis, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         E = xp.exp(xp.where(largest == A, 0, A - largest))
-    S = E.sum(axis=axes, keepdims=True)
+    S = E.sum(axis=axis, keepdims=True)
     Y = largest + xp.log(S)
 
     def backward(G):
-        G = G if keepdims else xp.expand_dims(G, axes)
+        G = G if keepdims else xp.expand_dims(G, axis)
         return (E * (G / S),)
 
-    return record(Y if keepdims else Y.squeeze(axes), (a,), backward)
+    return record(Y if keepdims else Y.squeeze(axis), (a,), backward)
 
 
 def _check_not_empty(op: str, A: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:
-    axes = normalize_axes(op, axis, A.ndim)
+    axes = checks.axes(op, axis, A.ndim)
     if any(A.shape[i] == 0 for i in axes):
         raise ValueError(f"{op}: nothing to sum over, shape {A.shape} along axis {axis}")
     return axes

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, device_of
-from tinygrad_edu.ops.support import Operand, array_of, as_tensor, constant, floating, operands, unbroadcast
+from tinygrad_edu.ops.support import (
+    Operand,
+    array_of,
+    as_tensor,
+    check_broadcast,
+    constant,
+    floating,
+    operands,
+    unbroadcast,
+)
 from tinygrad_edu.tensor import Tensor, record
 
 # --- two operands --------------------------------------------------------------------------------------------------
@@ -284,9 +293,11 @@ def clip(a: Operand, low: float | Array | None, high: float | Array | None) -> T
     low, high = (array_of("clip", limit) if isinstance(limit, Tensor) else limit for limit in (low, high))
     if low is not None:
         low = constant("clip", low, a).data
+        check_broadcast("clip", A.shape, low.shape)
         Y, inside = xp.maximum(Y, low), inside & (A >= low)
     if high is not None:
         high = constant("clip", high, a).data
+        check_broadcast("clip", Y.shape, high.shape)
         Y, inside = xp.minimum(Y, high), inside & (A <= high)
 
     def backward(G):

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, legend_below, line_style, new_figure, set_title
 
 FEWEST_EPOCHS = 3  # two dots and the line between them say no more than the table does
@@ -38,11 +39,12 @@ def training_curves(
     ValueError
         No epoch, no curve, or a curve whose length is not E.
     """
-    if len(epochs) == 0 or not curves:
+    epochs = checks.numbers("training_curves", "epochs", epochs)
+    curves = checks.mapping("training_curves", "curves", curves, "a dict, name -> values")
+    checks.text("training_curves", "ylabel", ylabel)
+    if epochs.size == 0 or epochs.ndim != 1 or not curves:
         raise ValueError("training_curves: nothing to draw, give at least one epoch and one curve")
-    for name, values in curves.items():
-        if len(values) != len(epochs):
-            raise ValueError(f"training_curves: curve {name!r} has {len(values)} values for {len(epochs)} epochs")
+    curves = {name: _values("training_curves", name, values, len(epochs)) for name, values in curves.items()}
     if _too_few(path, epochs):
         return None
     with new_figure(path, PAGE_WIDTH, 3.5) as figure:
@@ -72,10 +74,15 @@ def train_and_validation(
     losses, accuracies : (training, validation), E values each; accuracies in percent.
     title : one line above both.
     """
-    panels = [dict(zip(("training", "validation"), pair, strict=True)) for pair in (losses, accuracies)]
-    for name, values in (item for panel in panels for item in panel.items()):
-        if len(values) != len(epochs):
-            raise ValueError(f"train_and_validation: {len(values)} {name} values for {len(epochs)} epochs")
+    where = "train_and_validation"
+    epochs = checks.numbers(where, "epochs", epochs).reshape(-1)
+    panels: list[dict[str, np.ndarray]] = []
+    for name, pair in (("losses", losses), ("accuracies", accuracies)):
+        both = checks.items(where, name, pair, "two lists of values, (training, validation)")
+        if len(both) != 2:
+            checks.refuse(where, name, "two lists of values, (training, validation)", pair)
+        kinds = zip(("training", "validation"), both)
+        panels.append({kind: _values(where, kind, values, len(epochs)) for kind, values in kinds})
     if _too_few(path, epochs):
         return None
     with new_figure(path, PAGE_WIDTH, 3.0) as figure:
@@ -85,6 +92,14 @@ def train_and_validation(
         set_title(figure, title)
         legend_below(figure, cells[0].lines)
     return figure
+
+
+def _values(where: str, name: str, values: Sequence[float], count: int) -> np.ndarray:
+    """A curve with a value for each epoch."""
+    array = checks.numbers(where, f"curve {name!r}", values)
+    if array.shape != (count,):
+        raise ValueError(f"{where}: curve {name!r} has {array.size} values for {count} epochs")
+    return array
 
 
 def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
