@@ -89,10 +89,10 @@ def axes(where: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, 
     return tuple(normalized)
 
 
-def one_axis(where: str, axis: int, ndim: int) -> int:
+def one_axis(where: str, axis: int, ndim: int, name: str = "axis") -> int:
     """`axis` as a number 0..ndim-1; TypeError for a tuple or None, of which one axis would be picked in silence."""
     if not is_whole(axis):
-        raise TypeError(f"{where}: expected axis as one whole number, got {shown(axis)}")
+        raise TypeError(f"{where}: expected {name} as one whole number, got {shown(axis)}")
     return axes(where, axis, ndim)[0]
 
 

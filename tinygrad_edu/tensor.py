@@ -56,7 +56,10 @@ class Tensor:
     __array_ufunc__ = None  # makes `ndarray + Tensor` call Tensor.__radd__ instead of adding element by element
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data: Array = as_array(data)
+        try:
+            self.data: Array = as_array(data)
+        except TypeError as error:
+            raise TypeError(f"Tensor: {error}") from None
         if checks.flag("Tensor", "requires_grad", requires_grad) and self.data.dtype.kind != "f":
             dtype = self.data.dtype
             raise TypeError(f"Tensor: only floating-point ones can require a gradient, this one is {dtype}; convert it")

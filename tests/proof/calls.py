@@ -405,7 +405,7 @@ CALLS: dict[str, Callable[[], Call]] = {
         },
     ),
     "training.progress_bar": lambda: Call(
-        training.progress_bar, {"items": [1, 2], "label": "items", "show": False}, walk
+        training.progress_bar, {"items": [1, 2], "label": "items", "show": False}
     ),
     # --- data ---
     "data.batches": lambda: Call(

@@ -72,11 +72,12 @@ class _Recurrent(Module):
         Without it `h, c = state` would take one h for two sequences apart, since a Tensor can be iterated over.
         """
         if self.has_cell_state:
-            fits, wanted = isinstance(state, tuple) and len(state) == 2, "a pair (h, c) of Tensors (N, H)"
+            pair = isinstance(state, tuple) and len(state) == 2
+            fits, wanted = pair and all(isinstance(part, Tensor) for part in state), "a pair (h, c) of Tensors (N, H)"
         else:
             fits, wanted = isinstance(state, Tensor), "one Tensor h (N, H)"
         if not fits:
-            raise TypeError(f"{type(self).__name__}: expected the state as {wanted}, got {state!r:.80}")
+            raise TypeError(f"{type(self).__name__}: expected the state as {wanted}, got {checks.shown(state)}")
 
 
 class _LSTMParameters(_Recurrent):

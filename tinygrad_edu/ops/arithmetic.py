@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.support import (
     Operand,
@@ -119,7 +120,7 @@ def _power(a: Tensor, p: float) -> Tensor:
     """A^p for a plain number p. The derivative of A^0 is 0, where 0 * A^-1 would be NaN at A = 0."""
     A = a.data
     if A.dtype.kind == "f":
-        p = float(p)
+        p = checks.number("pow", "the exponent", p)
     else:
         _check_whole_power(A, np.asarray(p))
 
@@ -166,6 +167,8 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     xp = array_module(a.data)
     if C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x > 0; got {condition!r:.80}")
+    for x in (a, b):
+        check_broadcast("where", C.shape, x.data.shape)
     if device_of(C) != a.device:
         raise TypeError(f"where: the condition is on {device_of(C)!r}, the operands on {a.device!r}; move one of them")
     return _choose(a, b, lambda A, B: xp.where(C, A, B), C, "where")
@@ -195,6 +198,8 @@ def neg(a: Operand) -> Tensor:
     def backward(G):
         return (-G,)
 
+    if a.data.dtype.kind == "b":
+        raise TypeError("neg: booleans have no negative; convert them first: x.astype('float32')")
     return record(-a.data, (a,), backward)
 
 

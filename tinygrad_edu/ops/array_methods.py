@@ -72,10 +72,11 @@ def to_array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     """
     if x.device != "cpu":
         raise TypeError(f"a tensor on {x.device!r} becomes a NumPy array by x.numpy(), not unasked")
+    array = as_array(x)
     try:
-        return np.array(as_array(x), dtype=dtype, copy=copy)
-    except TypeError as error:  # by itself, NumPy would not say of what
-        raise TypeError(f"array of a Tensor: {error}") from None
+        return np.array(array, dtype=dtype, copy=copy)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"array of a Tensor: {error}") from None
 
 
 def item(x: Tensor) -> float:
@@ -110,7 +111,10 @@ def comparison(compare: Callable[[Any, Any], Array], name: str) -> Callable[[Ten
 
     def method(x: Tensor, other: Any) -> Array:
         if isinstance(other, int | float):  # NumPy compares a plain number exactly, whatever the dtype
-            return compare(x.data, other)
+            try:
+                return compare(x.data, other)
+            except OverflowError:  # 10**400
+                raise OverflowError(f"{name}: {checks.shown(other)} is too large for {x.dtype}") from None
         other = as_tensor(name, other)
         if other.device != x.device:
             raise TypeError(

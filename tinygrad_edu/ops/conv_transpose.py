@@ -126,6 +126,10 @@ def windows_back(
         OH, OW = most if sides == "same" else least
     else:
         OH, OW = checks.pair(op, "output_size", output_size)
+    if OH * OW > checks.MOST_NUMBERS:
+        raise ValueError(
+            f"{op}: an output of {(OH, OW)} pixels fits into no computer; take a smaller stride or dilation"
+        )
     if min(OH, OW) < 1 or not (least[0] <= OH <= most[0] and least[1] <= OW <= most[1]):
         raise ValueError(
             f"{op}: there is no output of {(OH, OW)} pixels: with a window {(KH, KW)}, stride {(sh, sw)}, dilation "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +50,7 @@ def flatten(a: Operand, start_axis: int = 0) -> Tensor:
     """All axes from `start_axis` on as one, in row-major order; 1 keeps the batch axis.   dL/dA = G in A's shape."""
     a = as_tensor("flatten", a)
     A = a.data
-    start = checks.one_axis("flatten", start_axis, A.ndim) if A.ndim else 0
+    start = checks.one_axis("flatten", start_axis, A.ndim, "start_axis") if A.ndim else 0
 
     def backward(G):
         return (G.reshape(A.shape),)
@@ -90,7 +89,9 @@ def swapaxes(a: Operand, first: int, second: int) -> Tensor:
     """Exchange two axes; exchanging them again is the inverse:   dL/dA = swapaxes(G, first, second)."""
     a = as_tensor("swapaxes", a)
     A = a.data
-    first, second = checks.one_axis("swapaxes", first, A.ndim), checks.one_axis("swapaxes", second, A.ndim)
+    first, second = (
+        checks.one_axis("swapaxes", axis, A.ndim, name) for axis, name in ((first, "first"), (second, "second"))
+    )
 
     def backward(G):
         return (G.swapaxes(first, second),)
@@ -213,27 +214,35 @@ def pad(a: Operand, widths: Any, value: float = 0.0) -> Tensor:
     a = as_tensor("pad", a)
     A = a.data
     pairs = _pairs(widths, A.shape)
-    fits = checks.is_number(value) and (A.dtype.kind == "f" or value == np.asarray(value).astype(A.dtype))
-    if not fits:
-        raise TypeError(f"pad: expected value as a number that fits into {A.dtype}, got {value!r:.80}")
+    try:
+        fits = checks.is_number(value) and (A.dtype.kind == "f" or A.dtype.type(value) == value)
+        constant = A.dtype.type(value) if fits else None
+    except (OverflowError, ValueError):  # 10**400; NaN as a whole number
+        constant = None
+    if constant is None:
+        raise TypeError(f"pad: expected value as a number that fits into {A.dtype}, got {checks.shown(value)}")
+    if math.prod(before + n + after for (before, after), n in zip(pairs, A.shape)) > checks.MOST_NUMBERS:
+        raise ValueError(f"pad: widths {pairs} around the shape {A.shape} fit into no computer")
     inside = tuple(slice(before, before + n) for (before, _), n in zip(pairs, A.shape))
 
     def backward(G):
         return (G[inside],)
 
-    return record(array_module(A).pad(A, pairs, constant_values=value) if pairs else A, (a,), backward)
+    return record(array_module(A).pad(A, pairs, constant_values=constant) if pairs else A, (a,), backward)
 
 
 def _pairs(widths: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     try:
         pairs = [(widths, widths)] * len(shape) if hasattr(widths, "__index__") else [(b, a) for b, a in widths]
-        pairs = [(operator.index(before), operator.index(after)) for before, after in pairs]
+        pairs = [
+            (checks.whole("pad", "widths", before), checks.whole("pad", "widths", after)) for before, after in pairs
+        ]
     except (TypeError, ValueError):
         pairs = []
     if len(pairs) != len(shape) or any(min(pair) < 0 for pair in pairs):
         raise ValueError(
-            f"pad: expected a whole number >= 0, or {len(shape)} pairs of them, (before, after) for each axis of shape "
-            f"{shape}; got {checks.shown(widths)}"
+            f"pad: expected widths as a number >= 0, or {len(shape)} pairs of them, (before, after) for each axis "
+            f"of shape {shape}; got {checks.shown(widths)}"
         )
     return pairs
 

@@ -134,6 +134,8 @@ def find_windows(
     if ceil_mode:
         rows, columns = _ceil(H, EH, sh, rows), _ceil(W, EW, sw, columns)
     windows = Windows(shape, (KH, KW), (sh, sw), (rows, columns), (dh, dw))
+    if math.prod(windows.padded_shape) > checks.MOST_NUMBERS:
+        raise ValueError(f"{op}: padding {padding!r}, with a window spread over {(EH, EW)}, fits into no computer")
     if min(windows.out) < 1:
         wide = "" if (dh, dw) == (1, 1) else f", spread over {(EH, EW)} by its dilation {(dh, dw)},"
         raise ValueError(
