@@ -67,11 +67,11 @@ def orthogonal(shape: tuple[int, int], rng: np.random.Generator | None = None) -
     Q of the QR decomposition of a Gaussian matrix, with the signs of R's diagonal moved into Q, without which the
     distribution would not be uniform (Saxe, McClelland and Ganguli 2013; Mezzadri 2007).
     """
-    shape, rng = _of_weights("orthogonal", shape), _source("orthogonal", rng)
-    if len(shape) != 2:
+    lengths, rng = _of_weights("orthogonal", shape), _source("orthogonal", rng)
+    if len(lengths) != 2:
         checks.refuse("orthogonal", "shape", "that of a matrix, (rows, columns)", shape)
-    rows, columns = shape
-    gaussian = rng.normal(size=(max(shape), min(shape)))
+    rows, columns = lengths
+    gaussian = rng.normal(size=(max(lengths), min(lengths)))
     Q, R = np.linalg.qr(gaussian)
     Q = Q * np.where(np.diagonal(R) < 0, -1.0, 1.0)
     return np.ascontiguousarray(Q if rows >= columns else Q.T, dtype=np.float32)

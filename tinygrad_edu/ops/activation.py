@@ -159,12 +159,12 @@ def softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("softmax", a)
     A = a.data
-    axis = _check_not_empty("softmax", A, axis)
-    E = array_module(A).exp(A - A.max(axis=axis, keepdims=True))
-    Y = E / E.sum(axis=axis, keepdims=True)
+    axes = _check_not_empty("softmax", A, axis)
+    E = array_module(A).exp(A - A.max(axis=axes, keepdims=True))
+    Y = E / E.sum(axis=axes, keepdims=True)
 
     def backward(G):
-        return (Y * (G - (G * Y).sum(axis=axis, keepdims=True)),)
+        return (Y * (G - (G * Y).sum(axis=axes, keepdims=True)),)
 
     return record(Y, (a,), backward)
 
@@ -176,13 +176,13 @@ def log_softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("log_softmax", a)
     A = a.data
-    axis = _check_not_empty("log_softmax", A, axis)
+    axes = _check_not_empty("log_softmax", A, axis)
     xp = array_module(A)
-    shifted = A - A.max(axis=axis, keepdims=True)
-    Y = shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
+    shifted = A - A.max(axis=axes, keepdims=True)
+    Y = shifted - xp.log(xp.exp(shifted).sum(axis=axes, keepdims=True))
 
     def backward(G):
-        return (G - xp.exp(Y) * G.sum(axis=axis, keepdims=True),)
+        return (G - xp.exp(Y) * G.sum(axis=axes, keepdims=True),)
 
     return record(Y, (a,), backward)
 
@@ -196,19 +196,19 @@ def logsumexp(a: Operand, axis: int = -1, keepdims: bool = False) -> Tensor:
     """
     a = floating("logsumexp", a)
     A = a.data
-    axis, keepdims = _check_not_empty("logsumexp", A, axis), checks.flag("logsumexp", "keepdims", keepdims)
+    axes, keepdims = _check_not_empty("logsumexp", A, axis), checks.flag("logsumexp", "keepdims", keepdims)
     xp = array_module(A)
-    largest = A.max(axis=axis, keepdims=True)
+    largest = A.max(axis=axes, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         E = xp.exp(xp.where(largest == A, 0, A - largest))
-    S = E.sum(axis=axis, keepdims=True)
+    S = E.sum(axis=axes, keepdims=True)
     Y = largest + xp.log(S)
 
     def backward(G):
-        G = G if keepdims else xp.expand_dims(G, axis)
+        G = G if keepdims else xp.expand_dims(G, axes)
         return (E * (G / S),)
 
-    return record(Y if keepdims else Y.squeeze(axis), (a,), backward)
+    return record(Y if keepdims else Y.squeeze(axes), (a,), backward)
 
 
 def _check_not_empty(op: str, A: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -167,8 +167,9 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     xp = array_module(a.data)
     if C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x > 0; got {condition!r:.80}")
-    for x in (a, b):
-        check_broadcast("where", C.shape, x.data.shape)
+    if not C.shape == a.data.shape == b.data.shape:
+        check_broadcast("where", C.shape, a.data.shape)
+        check_broadcast("where", C.shape, b.data.shape)
     if device_of(C) != a.device:
         raise TypeError(f"where: the condition is on {device_of(C)!r}, the operands on {a.device!r}; move one of them")
     return _choose(a, b, lambda A, B: xp.where(C, A, B), C, "where")
@@ -297,13 +298,13 @@ def clip(a: Operand, low: float | Array | None, high: float | Array | None) -> T
     Y = A
     low, high = (array_of("clip", limit) if isinstance(limit, Tensor) else limit for limit in (low, high))
     if low is not None:
-        low = constant("clip", low, a).data
-        check_broadcast("clip", A.shape, low.shape)
-        Y, inside = xp.maximum(Y, low), inside & (A >= low)
+        L = constant("clip", low, a).data
+        check_broadcast("clip", A.shape, L.shape)
+        Y, inside = xp.maximum(Y, L), inside & (A >= L)
     if high is not None:
-        high = constant("clip", high, a).data
-        check_broadcast("clip", Y.shape, high.shape)
-        Y, inside = xp.minimum(Y, high), inside & (A <= high)
+        H = constant("clip", high, a).data
+        check_broadcast("clip", Y.shape, H.shape)
+        Y, inside = xp.minimum(Y, H), inside & (A <= H)
 
     def backward(G):
         return (unbroadcast(G * inside, A.shape),)

@@ -39,17 +39,17 @@ def training_curves(
     ValueError
         No epoch, no curve, or a curve whose length is not E.
     """
-    epochs = checks.numbers("training_curves", "epochs", epochs)
-    curves = checks.mapping("training_curves", "curves", curves, "a dict, name -> values")
-    checks.text("training_curves", "ylabel", ylabel)
-    if epochs.size == 0 or epochs.ndim != 1 or not curves:
+    where = "training_curves"
+    x, named = _epochs(where, epochs), checks.mapping(where, "curves", curves, "a dict, name -> values")
+    checks.text(where, "ylabel", ylabel)
+    if len(x) == 0 or not named:
         raise ValueError("training_curves: nothing to draw, give at least one epoch and one curve")
-    curves = {name: _values("training_curves", name, values, len(epochs)) for name, values in curves.items()}
-    if _too_few(path, epochs):
+    drawn = {name: _values(where, name, values, len(x)) for name, values in named.items()}
+    if _too_few(path, x):
         return None
     with new_figure(path, PAGE_WIDTH, 3.5) as figure:
         axes = figure.add_subplot()
-        _draw(axes, epochs, curves, ylabel)
+        _draw(axes, x, drawn, ylabel)
         set_title(figure, title)
         legend_below(figure, axes.lines)
     return figure
@@ -75,23 +75,31 @@ def train_and_validation(
     title : one line above both.
     """
     where = "train_and_validation"
-    epochs = checks.numbers(where, "epochs", epochs).reshape(-1)
+    x = _epochs(where, epochs)
     panels: list[dict[str, np.ndarray]] = []
     for name, pair in (("losses", losses), ("accuracies", accuracies)):
         both = checks.items(where, name, pair, "two lists of values, (training, validation)")
         if len(both) != 2:
             checks.refuse(where, name, "two lists of values, (training, validation)", pair)
         kinds = zip(("training", "validation"), both)
-        panels.append({kind: _values(where, kind, values, len(epochs)) for kind, values in kinds})
-    if _too_few(path, epochs):
+        panels.append({kind: _values(where, kind, values, len(x)) for kind, values in kinds})
+    if _too_few(path, x):
         return None
     with new_figure(path, PAGE_WIDTH, 3.0) as figure:
         cells = figure.subplots(1, 2)
         for axes, panel, ylabel in zip(cells, panels, ("loss (nats per image)", "accuracy (%)"), strict=True):
-            _draw(axes, epochs, panel, ylabel)
+            _draw(axes, x, panel, ylabel)
         set_title(figure, title)
         legend_below(figure, cells[0].lines)
     return figure
+
+
+def _epochs(where: str, epochs: Sequence[int]) -> np.ndarray:
+    """The x axis."""
+    array = checks.numbers(where, "epochs", epochs)
+    if array.ndim != 1:
+        checks.refuse(where, "epochs", "a list of epoch numbers", epochs)
+    return array
 
 
 def _values(where: str, name: str, values: Sequence[float], count: int) -> np.ndarray:
@@ -102,7 +110,7 @@ def _values(where: str, name: str, values: Sequence[float], count: int) -> np.nd
     return array
 
 
-def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
+def _too_few(path: Destination, epochs: np.ndarray) -> bool:
     """Whether there is nothing to see. Says so, and takes an older picture away, which would pass for this run's."""
     if len(epochs) >= FEWEST_EPOCHS:
         return False
@@ -113,7 +121,7 @@ def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
     return True
 
 
-def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
+def _draw(axes: Axes, epochs: np.ndarray, curves: Mapping[str, np.ndarray], ylabel: str) -> None:
     for i, (name, values) in enumerate(curves.items()):
         axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
     axes.set(xlabel="epoch", ylabel=ylabel)
