@@ -10,13 +10,14 @@ import numpy as np
 from proof.calls import Call, array, loss, network, x
 from tinygrad_edu import inspection, nn, optim, plots, training
 
-FOLDER = Path(tempfile.gettempdir())
+_kept = tempfile.TemporaryDirectory(prefix="tinygrad-edu-inputs-")  # removed when Python ends
+FOLDER = Path(_kept.name)
 PICTURE = None  # not saved
 
 
 def saved(checkpoint: bool = False) -> Path:
     """A file of weights, or of a checkpoint."""
-    path = FOLDER / f"tinygrad-edu-inputs-{'checkpoint' if checkpoint else 'weights'}.safetensors"
+    path = FOLDER / f"{'checkpoint' if checkpoint else 'weights'}.safetensors"
     if not path.exists():
         model = network()
         if checkpoint:
@@ -53,7 +54,7 @@ LOOKING = {
     "inspection.player": lambda: Call(
         inspection.player,
         {
-            **{"loss": loss(), "path": FOLDER / "tinygrad-edu-inputs.html", "gradient": None, "title": "a page"},
+            **{"loss": loss(), "path": FOLDER / "page.html", "gradient": None, "title": "a page"},
             "differences": 1,
         },
     ),
@@ -120,11 +121,11 @@ LOOKING = {
     ),
     "training.save_weights": lambda: Call(
         training.save_weights,
-        {"path": FOLDER / "tinygrad-edu-inputs.safetensors", "model": network(), "facts": {"a": 1}},
+        {"path": FOLDER / "written.safetensors", "model": network(), "facts": {"a": 1}},
     ),
     "training.save_checkpoint": lambda: Call(
         training.save_checkpoint,
-        {"path": FOLDER / "tinygrad-edu-inputs.safetensors", **with_optimizer(), "facts": {"a": 1}},
+        {"path": FOLDER / "written.safetensors", **with_optimizer(), "facts": {"a": 1}},
     ),
     "training.load_weights": lambda: Call(training.load_weights, {"path": saved(), "model": network()}),
     "training.load_checkpoint": lambda: Call(training.load_checkpoint, {"path": saved(True), **with_optimizer()}),

@@ -151,7 +151,7 @@ def _gelu_by_tanh(a: Tensor) -> Tensor:
     return record(0.5 * A * (1 + T), (a,), backward)
 
 
-def softmax(a: Operand, axis: int = -1) -> Tensor:
+def softmax(a: Operand, axis: int | tuple[int, ...] = -1) -> Tensor:
     """Y_i = e^(A_i) / sum_j e^(A_j) along one axis: positive numbers that sum to 1.
 
     dY_i/dA_j = Y_i (delta_ij - Y_j)   so   dL/dA_j = sum_i G_i Y_i (delta_ij - Y_j) = Y_j (G_j - sum_i G_i Y_i).
@@ -159,30 +159,30 @@ def softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("softmax", a)
     A = a.data
-    axes = _check_not_empty("softmax", A, axis)
-    E = array_module(A).exp(A - A.max(axis=axes, keepdims=True))
-    Y = E / E.sum(axis=axes, keepdims=True)
+    axis = _check_not_empty("softmax", A, axis)
+    E = array_module(A).exp(A - A.max(axis=axis, keepdims=True))
+    Y = E / E.sum(axis=axis, keepdims=True)
 
     def backward(G):
-        return (Y * (G - (G * Y).sum(axis=axes, keepdims=True)),)
+        return (Y * (G - (G * Y).sum(axis=axis, keepdims=True)),)
 
     return record(Y, (a,), backward)
 
 
-def log_softmax(a: Operand, axis: int = -1) -> Tensor:
+def log_softmax(a: Operand, axis: int | tuple[int, ...] = -1) -> Tensor:
     """Y = ln softmax(A) = A - logsumexp(A), without the detour over numbers that round to 0.
 
     dY_i/dA_j = delta_ij - softmax(A)_j   so   dL/dA_j = G_j - softmax(A)_j sum_i G_i.
     """
     a = floating("log_softmax", a)
     A = a.data
-    axes = _check_not_empty("log_softmax", A, axis)
+    axis = _check_not_empty("log_softmax", A, axis)
     xp = array_module(A)
-    shifted = A - A.max(axis=axes, keepdims=True)
-    Y = shifted - xp.log(xp.exp(shifted).sum(axis=axes, keepdims=True))
+    shifted = A - A.max(axis=axis, keepdims=True)
+    Y = shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
 
     def backward(G):
-        return (G - xp.exp(Y) * G.sum(axis=axes, keepdims=True),)
+        return (G - xp.exp(Y) * G.sum(axis=axis, keepdims=True),)
 
     return record(Y, (a,), backward)
 

@@ -120,7 +120,10 @@ def _power(a: Tensor, p: float) -> Tensor:
     """A^p for a plain number p. The derivative of A^0 is 0, where 0 * A^-1 would be NaN at A = 0."""
     A = a.data
     if A.dtype.kind == "f":
-        p = checks.number("pow", "the exponent", p)
+        try:
+            p = float(p)
+        except OverflowError:  # 10**400
+            raise OverflowError(f"pow: the exponent {checks.shown(p)} is too large for {A.dtype}") from None
     else:
         _check_whole_power(A, np.asarray(p))
 
