@@ -153,7 +153,7 @@ def test_look_back_as_long_as_the_series(look_back):
 
 
 def test_create_dataset_refuses_what_it_cannot_use():
-    with pytest.raises(ValueError, match="look_back must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="look_back must be a whole number >= 1, got 0"):
         create_dataset(np.arange(10.0), 0)
     with pytest.raises(ValueError, match="2 values that are NaN or infinite, the first at 3"):
         create_dataset(np.array([1, 2, 3, np.nan, np.inf]), 1)

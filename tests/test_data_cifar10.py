@@ -345,7 +345,7 @@ def test_augmentation_moves_and_mirrors_whole_images():
 def test_augmentation_off():
     images = np.ones((3, 4, 4, 3), np.uint8)
     np.testing.assert_array_equal(augment(images, np.random.default_rng(0), shift=0, flip=False), images)
-    with pytest.raises(ValueError, match="shift must be >= 0"):
+    with pytest.raises(ValueError, match="shift must be a whole number >= 0"):
         augment(images, np.random.default_rng(0), shift=-1)
 
 

@@ -69,10 +69,10 @@ def test_chunks_continue_each_other():
     ("call", "message"),
     [
         (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
-        (lambda: TextWindows(np.arange(5), 0), "length and step must be at least 1"),
-        (lambda: TextWindows(np.arange(5), 2, 0), "length and step must be at least 1"),
+        (lambda: TextWindows(np.arange(5), 0), "length must be a whole number >= 1"),
+        (lambda: TextWindows(np.arange(5), 2, 0), "step must be a whole number >= 1"),
         (lambda: Chunks(np.arange(11), 3, 3), "11 characters has no chunk of 3 in each of 3 strands; at least 12"),
-        (lambda: Chunks(np.arange(11), 0, 3), "rows and length must be at least 1"),
+        (lambda: Chunks(np.arange(11), 0, 3), "rows must be a whole number >= 1"),
         (lambda: load_shakespeare(source="some"), "source must be one of auto, real, synthetic"),
     ],
 )

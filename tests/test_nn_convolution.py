@@ -127,7 +127,7 @@ def test_residual_shapes_must_agree():
     ("make", "message"),
     [
         (lambda: nn.Conv2d(0, 4), "Conv2d: inputs must be a whole number >= 1, got 0"),
-        (lambda: nn.Conv2d(3, 4, (3, 0)), "Conv2d: columns must be a whole number >= 1, got 0"),
+        (lambda: nn.Conv2d(3, 4, (3, 0)), r"Conv2d: size must be a whole number >= 1 or two of them, .* got \(3, 0\)"),
         (lambda: nn.Conv2d(3, 4, stride=0)(images(1, 4, 4, 3)), "stride must be a whole number >= 1"),
         (lambda: nn.MaxPool2d(0)(images(1, 4, 4, 3)), "size must be a whole number >= 1"),
         (lambda: nn.BatchNorm(0), "BatchNorm: channels must be"),
@@ -162,5 +162,5 @@ def test_cosine_with_warmup():
 
 @pytest.mark.parametrize("arguments", [(-1, 0, 10), (0.1, -1, 10), (0.1, 0, 0), (0.1, 0, 10, 10), (math.nan, 0, 10)])
 def test_cosine_refuses(arguments):
-    with pytest.raises(ValueError, match="cosine: expected"):
+    with pytest.raises(ValueError, match=r"cosine: .*(must be|fewer)"):
         optim.cosine(*arguments)

@@ -163,7 +163,7 @@ def test_one_axis_is_one_whole_number(op, axis):
         "swapaxes": lambda: ops.swapaxes(x, axis, 0),
         "flatten": lambda: ops.flatten(x, axis),
     }
-    with pytest.raises(TypeError, match=rf"{op}: expected axis as one whole number, got "):
+    with pytest.raises(TypeError, match=rf"{op}: expected (axis|first|start_axis) as one whole number, got "):
         calls[op]()
 
 

@@ -253,7 +253,7 @@ def test_a_grid_takes_bytes_and_fewer_images_than_columns(tmp_path):
         (np.zeros((28, 28)), ["a"], 5, r"got \(28, 28\)"),
         (np.zeros((2, 28, 28, 4)), ["a", "b"], 5, r"got \(2, 28, 28, 4\)"),
         (np.zeros((2, 28, 28)), ["a"], 5, "1 captions for 2 images"),
-        (np.zeros((2, 28, 28)), ["a", "b"], 0, "columns must be at least 1"),
+        (np.zeros((2, 28, 28)), ["a", "b"], 0, "columns must be a whole number >= 1"),
         (np.zeros((2, 28, 28), np.int64), ["a", "b"], 5, "got int64"),
         (np.full((1, 28, 28), 255.0), ["a"], 5, r"must lie in \[0, 1\], these span \[255, 255\]"),
         (np.full((1, 28, 28), np.nan), ["a"], 5, r"must lie in \[0, 1\]"),

@@ -209,5 +209,5 @@ def test_filters_refuse(tmp_path, arguments, message):
 
 
 def test_train_and_validation_refuses(tmp_path):
-    with pytest.raises(ValueError, match="1 validation values for 2 epochs"):
+    with pytest.raises(ValueError, match="curve 'validation' has 1 values for 2 epochs"):
         plots.train_and_validation(tmp_path / "c.png", [0, 1], ([2, 1], [2]), ([30, 40], [30, 35]), "Training")

@@ -76,7 +76,7 @@ def test_an_array_is_kept_without_a_copy():
 @pytest.mark.parametrize("data", [1, [1, 2], True, np.zeros(2, np.uint8)])
 def test_only_floating_point_tensors_require_gradients(data):
     with pytest.raises(
-        TypeError, match=r"only floating-point tensors can require a gradient, this one is (int|bool|uint)"
+        TypeError, match=r"Tensor: only floating-point ones can require a gradient, this one is (int|bool|uint)"
     ):
         Tensor(data, requires_grad=True)
 
@@ -118,9 +118,9 @@ def test_tensors_are_keys_by_identity_and_have_length_item_and_truth():
     assert type(Tensor([[2]]).item()) is int
     assert bool(Tensor(1.0))
     assert not Tensor(False)
-    with pytest.raises(ValueError, match="ambiguous"):
+    with pytest.raises(ValueError, match=r"bool\(\) of a tensor of shape \(2,\)"):
         bool(Tensor([1.0, 2.0]))
-    with pytest.raises(TypeError, match="unsized"):
+    with pytest.raises(TypeError, match=r"len\(\) of a tensor without axes"):
         len(Tensor(1.0))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
+
 Array = Any  # numpy.ndarray or cupy.ndarray; CuPy is optional, so its type cannot be named here
 _tried: set[Any] = set()  # the module cupy, once it was found to compute
 
@@ -43,8 +45,8 @@ def resolve_device(name: str) -> str:
 
     Raises ValueError for any other name, DeviceError when `"cuda"` was asked for and cannot be used.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}: expected 'auto', 'cpu' or 'cuda'")
+    if not isinstance(name, str) or name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"resolve_device: unknown device {checks.shown(name)}, expected 'auto', 'cpu' or 'cuda'")
     if name != "cpu":
         try:
             import_cupy()
@@ -84,7 +86,9 @@ def to_device(x: Array, device: str) -> Array:
 
 def to_numpy(x: Array) -> np.ndarray:
     """`x` as a NumPy array; the same array when it is one already, a copy when it comes from the GPU."""
-    return np.asarray(x) if array_module(x) is np else array_module(x).asnumpy(x)
+    if array_module(x) is not np:
+        return array_module(x).asnumpy(x)
+    return x if isinstance(x, np.ndarray) else checks.numbers("to_numpy", "x", x)
 
 
 def scatter_add(target: Array, index: Any, values: Array) -> None:
@@ -93,7 +97,10 @@ def scatter_add(target: Array, index: Any, values: Array) -> None:
     Plain `target[index] += values` reads, adds and writes once per *distinct* index: of several gradients for one row
     only the last would survive.
     """
-    array_module(target).add.at(target, index, values)
+    try:
+        array_module(target).add.at(target, index, values)
+    except (IndexError, TypeError, ValueError, OverflowError) as error:
+        raise IndexError(f"scatter_add: the values cannot be added there; {error}") from None
 
 
 def memory_of(x: Array) -> int:

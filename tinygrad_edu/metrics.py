@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_edu.backend import Array, device_of, to_device
-from tinygrad_edu.ops.support import below
-from tinygrad_edu.tensor import Tensor, as_array
+from tinygrad_edu.ops.support import array_of, below
+from tinygrad_edu.tensor import Tensor
 
 
 def accuracy(logits: Tensor | Array, labels: Tensor | Array) -> float:
@@ -37,7 +37,7 @@ def right(logits: Tensor | Array, labels: Tensor | Array) -> Array:
     ValueError
         Shapes do not fit, there is no example, or a label lies outside 0..K-1.
     """
-    Z, y = (x.data if isinstance(x, Tensor) else as_array(x) for x in (logits, labels))
+    Z, y = (x.data if isinstance(x, Tensor) else array_of("accuracy", x) for x in (logits, labels))
     if y.dtype.kind not in "iu":
         raise TypeError(f"accuracy: labels must be integers (class numbers), got dtype {y.dtype}")
     if Z.ndim == 0 or Z.shape[:-1] != y.shape or Z.size == 0:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of, is_array, memory_of
 
 Backward = Callable[[Array], tuple[Array | None, ...]]  # dL/d(output) -> dL/d(input) for each input
@@ -55,10 +56,13 @@ class Tensor:
     __array_ufunc__ = None  # makes `ndarray + Tensor` call Tensor.__radd__ instead of adding element by element
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data: Array = as_array(data)
-        if requires_grad and self.data.dtype.kind != "f":
+        try:
+            self.data: Array = as_array(data)
+        except TypeError as error:
+            raise TypeError(f"Tensor: {error}") from None
+        if checks.flag("Tensor", "requires_grad", requires_grad) and self.data.dtype.kind != "f":
             dtype = self.data.dtype
-            raise TypeError(f"only floating-point tensors can require a gradient, this one is {dtype}; convert it")
+            raise TypeError(f"Tensor: only floating-point ones can require a gradient, this one is {dtype}; convert it")
         self._grad: Array | None = None
         self.requires_grad = requires_grad
         self._inputs: tuple[Tensor, ...] = ()
@@ -123,7 +127,7 @@ class Tensor:
         Raises RuntimeError when nothing requires a gradient, an earlier walk released the tape, or the gradient is
         missing; TypeError or ValueError when the gradient is on another device, or of another shape or dtype.
         """
-        given = self._initial_gradient(gradient)
+        given, retain_graph = self._initial_gradient(gradient), checks.flag("backward", "retain_graph", retain_graph)
         gradients = {self: given}  # dL/d(tensor), of all tensors reached and not yet left
         reached = [(self._serial, self)] if self._backward else []  # those that an operation computed, youngest first
         sums: set[int] = set()  # serial numbers of those whose gradient is a sum: an array that we made
@@ -171,7 +175,9 @@ class Tensor:
             return array_module(self.data).asarray(1, self.dtype).reshape(self.shape)
         gradient = gradient.data if isinstance(gradient, Tensor) else gradient
         if not is_array(gradient) or device_of(gradient) != self.device:
-            raise TypeError(f"backward(): the gradient must be an array on {self.device!r}, got {gradient!r:.80}")
+            raise TypeError(
+                f"backward(): the gradient must be an array on {self.device!r}, got {checks.shown(gradient)}"
+            )
         expected, got = (self.shape, self.dtype), (gradient.shape, gradient.dtype)
         if got != expected:
             raise ValueError(f"backward(): the gradient must be {expected} like the tensor, it is {got}")

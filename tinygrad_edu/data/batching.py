@@ -1,9 +1,10 @@
 """Cutting a data set into batches."""
 
-import operator
 from collections.abc import Iterator
 
 import numpy as np
+
+from tinygrad_edu import checks
 
 
 class Batches:
@@ -50,7 +51,9 @@ def batches(*arrays: np.ndarray, batch_size: int, rng: np.random.Generator | Non
     ------
     ValueError
         At the call, not at the first batch: no arrays, no items, lengths that differ, a `batch_size` that is not
-        a whole number of at least 1, an `rng` that is no generator.
+        a whole number >= 1.
+    TypeError
+        What is not an array, or an `rng` that is no generator.
 
     Examples
     --------
@@ -59,13 +62,10 @@ def batches(*arrays: np.ndarray, batch_size: int, rng: np.random.Generator | Non
     [[0, 1], [2, 3], [4]]
     """
     count = _common_length(arrays)
-    size = _checked_size(batch_size)
+    size = checks.size("batches", "batch_size", batch_size)
     if rng is None:
         return Batches(arrays, size)
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(
-            f"batches: rng must be a numpy.random.Generator or None, not {rng!r}; use numpy.random.default_rng(seed)"
-        )
+    checks.generator("batches", "rng", rng)
     # Drawn here and not at the first batch, so that what the generator gives next does not depend on when, or
     # whether, somebody starts to read the batches.
     return Batches(arrays, size, rng.permutation(count))
@@ -75,20 +75,12 @@ def _common_length(arrays: tuple[np.ndarray, ...]) -> int:
     """Return the number of items, which all arrays must share."""
     if not arrays:
         raise ValueError("batches: expected at least one array, came none")
+    for array in arrays:
+        if not isinstance(array, np.ndarray) or array.ndim == 0:
+            checks.refuse("batches", "arrays", "NumPy arrays (N, ...)", array, TypeError)
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"batches: the arrays must hold equally many items, but their lengths are {lengths}")
     if lengths[0] == 0:
         raise ValueError("batches: the data set is empty (its arrays have length 0)")
     return lengths[0]
-
-
-def _checked_size(batch_size: int) -> int:
-    """Return the batch size as a Python int. True and 2.0 are refused: they are slips, not sizes."""
-    try:
-        size = operator.index(batch_size)
-    except TypeError:
-        size = 0
-    if size < 1 or isinstance(batch_size, bool):
-        raise ValueError(f"batches: batch_size must be a whole number of at least 1, not {batch_size!r}")
-    return size

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.data.archive import unpack as unpack_archive
 from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
@@ -155,9 +156,13 @@ def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4, flip: 
     array (N, H, W, C)
         A new array of the same dtype.
     """
-    if shift < 0:
-        raise ValueError(f"augment: shift must be >= 0, got {shift}")
-    N, H, W, _ = images.shape
+    shift, flip = checks.whole("augment", "shift", shift), checks.flag("augment", "flip", flip)
+    images, rng = checks.numbers("augment", "images", images), checks.generator("augment", "rng", rng)
+    if images.ndim != 4 or 0 in images.shape:
+        checks.refuse("augment", "images", "of shape (N, H, W, C), none of them 0", images.shape)
+    N, H, W, C = images.shape
+    if N * (H + 2 * shift) * (W + 2 * shift) * C > checks.MOST_NUMBERS:
+        checks.refuse("augment", "shift", "a number of pixels that fits into a computer", shift)
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     row, column = rng.integers(2 * shift + 1, size=(2, N))
     # All (2 shift + 1)^2 places of an H x W window, without a copy; then each image takes one.

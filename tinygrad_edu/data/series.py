@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_edu import checks
+
 
 @dataclass(frozen=True)
 class MinMaxScaler:
@@ -14,6 +16,11 @@ class MinMaxScaler:
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        low, high = checks.number("MinMaxScaler", "low", self.low), checks.number("MinMaxScaler", "high", self.high)
+        if not low < high:
+            raise ValueError(f"MinMaxScaler: low must be less than high, got {low:g} and {high:g}")
 
     @classmethod
     def fit(cls, values: np.ndarray) -> "MinMaxScaler":
@@ -29,11 +36,11 @@ class MinMaxScaler:
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Into [0, 1]; values outside the fitted range come out outside."""
-        return (values - self.low) / (self.high - self.low)
+        return (checks.numbers("MinMaxScaler", "values", values) - self.low) / (self.high - self.low)
 
     def undo(self, scaled: np.ndarray) -> np.ndarray:
         """The inverse: x = low + y (high - low)."""
-        return self.low + scaled * (self.high - self.low)
+        return self.low + checks.numbers("MinMaxScaler", "scaled", scaled) * (self.high - self.low)
 
 
 def create_dataset(series: np.ndarray, look_back: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -58,8 +65,7 @@ def create_dataset(series: np.ndarray, look_back: int = 1) -> tuple[np.ndarray, 
         A NaN in the series, or one too short for a single pair.
     """
     series = checked_series("create_dataset", series)
-    if look_back < 1:
-        raise ValueError(f"create_dataset: look_back must be at least 1, got {look_back}")
+    look_back = checks.size("create_dataset", "look_back", look_back)
     pairs = len(series) - look_back - 1
     if pairs < 1:
         raise ValueError(
@@ -82,8 +88,7 @@ def series_windows(series: np.ndarray, length: int) -> tuple[np.ndarray, np.ndar
     Raises ValueError when the series is too short for one window, or holds a NaN.
     """
     series = checked_series("series_windows", series)
-    if length < 1:
-        raise ValueError(f"series_windows: the length must be at least 1, got {length}")
+    length = checks.size("series_windows", "length", length)
     if len(series) <= length:
         raise ValueError(
             f"series_windows: a series of {len(series)} values has no window of {length} and a value after it; "
@@ -95,7 +100,7 @@ def series_windows(series: np.ndarray, length: int) -> tuple[np.ndarray, np.ndar
 
 def checked_series(name: str, values: np.ndarray) -> np.ndarray:
     """The values as an array (N,) of floats; ValueError for another shape, no value, NaN or infinity."""
-    values = np.asarray(values)
+    values = checks.numbers(name, "the series", values)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"{name}: expected a series of shape (N,), not empty; got {values.shape}")
     wrong = np.flatnonzero(~np.isfinite(values))

@@ -1,8 +1,8 @@
 """A noisy sine: the smallest sequence that a recurrent network can learn."""
 
-import math
-
 import numpy as np
+
+from tinygrad_edu import checks
 
 
 def noisy_sine(
@@ -25,15 +25,12 @@ def noisy_sine(
     -------
     array (steps_per_cycle * cycles,), float32
     """
-    if steps_per_cycle < 2 or cycles < 1:
-        raise ValueError(
-            f"noisy_sine: expected steps_per_cycle >= 2 and cycles >= 1, got {steps_per_cycle} and {cycles}"
-        )
-    if not 0 <= noise < math.inf:
-        raise ValueError(f"noisy_sine: noise must be a finite number >= 0, got {noise}")
+    steps_per_cycle = checks.whole("noisy_sine", "steps_per_cycle", steps_per_cycle, 2)
+    cycles, noise = checks.size("noisy_sine", "cycles", cycles), checks.not_negative("noisy_sine", "noise", noise)
     phase = 2 * np.pi * np.arange(steps_per_cycle * cycles) / steps_per_cycle
     if noise:
         if rng is None:
             raise ValueError("noisy_sine: noise needs a generator; use numpy.random.default_rng(seed)")
+        checks.generator("noisy_sine", "rng", rng)
         phase = phase + noise * rng.uniform(-1, 1, len(phase))
     return np.sin(phase).astype(np.float32)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.data.batching import Batches, batches
 from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
@@ -45,7 +46,7 @@ class Vocabulary:
     """
 
     def __init__(self, text: str) -> None:
-        if not text:
+        if not checks.text("Vocabulary", "text", text):
             raise ValueError("Vocabulary: the text is empty; at least one character is needed")
         self.characters = "".join(sorted(set(text)))
         self._ids = {character: k for k, character in enumerate(self.characters)}
@@ -56,15 +57,16 @@ class Vocabulary:
     def encode(self, text: str) -> np.ndarray:
         """The numbers (N,) of a text's characters, int64; ValueError names a character that has no number."""
         try:
-            return np.array([self._ids[character] for character in text], dtype=np.int64)
+            return np.array([self._ids[c] for c in checks.text("Vocabulary", "text", text)], dtype=np.int64)
         except KeyError as error:
             raise ValueError(
-                f"the character {error.args[0]!r} is not in the vocabulary of {len(self)} characters: "
+                f"Vocabulary: the character {error.args[0]!r} is not in the vocabulary of {len(self)} characters: "
                 f"{self.characters!r}"
             ) from None
 
     def decode(self, ids: np.ndarray) -> str:
         """The text of character numbers (N,); ValueError for one outside 0..K-1."""
+        ids = checks.numbers("Vocabulary", "ids", ids, "iu").reshape(-1)
         wrong = [int(k) for k in ids if not 0 <= k < len(self)]
         if wrong:
             raise ValueError(f"Vocabulary: {wrong[0]} is the number of no character; there are 0..{len(self) - 1}")
@@ -151,6 +153,14 @@ def _is_shakespeare(path: Path, text: str) -> bool:
     return False
 
 
+def _checked_ids(where: str, ids: np.ndarray) -> np.ndarray:
+    """A text as numbers (N,)."""
+    ids = checks.numbers(where, "ids", ids, "iu")
+    if ids.ndim != 1:
+        checks.refuse(where, "ids", "of shape (N,), a number for each character", ids.shape)
+    return ids
+
+
 class TextWindows:
     """All windows of `length` characters, a new one every `step`, and the character after each.
 
@@ -168,8 +178,8 @@ class TextWindows:
     """
 
     def __init__(self, ids: np.ndarray, length: int, step: int = 1) -> None:
-        if length < 1 or step < 1:
-            raise ValueError(f"TextWindows: length and step must be at least 1, got {length} and {step}")
+        ids = _checked_ids("TextWindows", ids)
+        length, step = checks.size("TextWindows", "length", length), checks.size("TextWindows", "step", step)
         if len(ids) <= length:
             raise ValueError(
                 f"TextWindows: a text of {len(ids)} characters has no window of {length} and a character after it; "
@@ -213,8 +223,8 @@ class Chunks:
     """
 
     def __init__(self, ids: np.ndarray, rows: int, length: int) -> None:
-        if rows < 1 or length < 1:
-            raise ValueError(f"Chunks: rows and length must be at least 1, got {rows} and {length}")
+        ids = _checked_ids("Chunks", ids)
+        rows, length = checks.size("Chunks", "rows", rows), checks.size("Chunks", "length", length)
         self.count = (len(ids) // rows - 1) // length  # the character after the last one is a target, too
         if self.count < 1:
             raise ValueError(

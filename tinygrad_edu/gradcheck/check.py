@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.gradcheck.calls import check_calls
 from tinygrad_edu.gradcheck.comparison import CheckResult, RandomDirections, WholeJacobian, compare
 from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError, NotFinite
@@ -99,13 +100,15 @@ def gradcheck(
     """
     if not (isinstance(rtol, numbers.Real) and 0 < rtol < 1):  # NaN is neither more nor less than anything
         raise ValueError(f"gradcheck: rtol must be a number between 0 and 1, such as 1e-6; got {rtol!r}")
-    parameters = list(parameters)
+    checks.function("gradcheck", "f", f)
+    rtol = float(rtol)
+    parameters = checks.items("gradcheck", "parameters", parameters, "a list of tensors, such as model.parameters()")
     arrays = [_float64(i, x) for i, x in enumerate((*inputs, *parameters))]
     _check_parameters(parameters)
     refuse_overlap(arrays)
     leaves = [Tensor(copy_with_strides(x), requires_grad=True) for x in arrays[: len(inputs)]] + parameters
     originals = [leaf.data.copy() for leaf in leaves]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checks.seed("gradcheck", seed))
     try:
         with np.errstate(all="ignore"):  # what is not finite is said in words
             for moved in range(ATTEMPTS):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, to_numpy
 from tinygrad_edu.inspection.arrays import KEPT, Seen
 from tinygrad_edu.inspection.diagnosis import diagnose, why_unreached
@@ -107,6 +108,7 @@ def explain(
     loss = computed("explain", loss)
     if tensor is None:
         return _of_all(trace(loss, gradient, retain_graph=retain_graph))
+    checks.instance("explain", "tensor", tensor, Tensor, "a Tensor")
     graph = graph_of(loss)
     if tensor not in graph:
         birth = BIRTHS.get(loss)
@@ -279,8 +281,10 @@ def _checked(entry: tuple[int, ...] | None, tensor: Tensor) -> tuple[int, ...] |
         return None
     index = tuple(entry) if isinstance(entry, tuple | list) else (entry,)
     shape = tensor.data.shape
-    if len(index) != len(shape) or not all(-n <= i < n for i, n in zip(index, shape)):
-        raise ValueError(f"explain: a tensor of shape {shape} has no entry {entry}; name one number, such as (0, 0)")
+    if len(index) != len(shape) or not all(checks.is_whole(i) and -n <= i < n for i, n in zip(index, shape)):
+        raise ValueError(
+            f"explain: a tensor of shape {shape} has no entry {checks.shown(entry)}; name one number, such as (0, 0)"
+        )
     return index
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.inspection.arrays import Seen
@@ -55,7 +56,8 @@ def player(
 
     Returns the path. Raises as `trace`; OSError where the file cannot be written, and then nothing was walked.
     """
-    path = Path(path)
+    path, title = checks.path("player", "path", path), checks.text("player", "title", title)
+    differences = checks.whole("player", "differences", differences)
     _check_writable(path)
     if not isinstance(loss, Trace):
         loss = trace(computed("player", loss), gradient, differences=differences)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import to_device
 from tinygrad_edu.nn import Module, Parameter, Sequential
 from tinygrad_edu.nn.module import entries, function_name
@@ -54,7 +55,8 @@ def layers_of(model: Module, input_shape: tuple[int, ...], dtype: Any = np.float
     dtype
         Of the input; integers for a model that begins with an embedding.
     """
-    item = np.zeros((1, *input_shape), dtype)
+    checks.instance("layers_of", "model", model, Module, "a Module")
+    item = np.zeros((1, *checks.shape("layers_of", "input_shape", input_shape)), checks.dtype("layers_of", dtype))
     parameters = model.parameters()
     x = Tensor(to_device(item, parameters[0].device) if parameters else item)
     rows: list[LayerRow] = []
@@ -191,8 +193,8 @@ def stages_of(
     skip, (from, to), stands for a `Residual`: what the stage `from` put out is added to what the stage `to` puts out.
     What the layers of a `Residual`'s shortcut do is not shown.
     """
-    stages, skips = [("input", input_shape)], []
     rows = layers_of(model, input_shape)
+    stages, skips = [("input", checks.shape("stages_of", "input_shape", input_shape))], []
     blocks = [row.name for row in rows if row.kind == "Residual"]
     first: dict[str, int] = {}  # name of a residual block -> the stage before its first layer
     is_new = False

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu import tensor as engine
 from tinygrad_edu.backend import Array
 from tinygrad_edu.inspection.arrays import KEPT, Seen, see
@@ -50,7 +51,8 @@ def trace(
     Raises RuntimeError for a leaf, a graph that was released, a tensor that requires no gradient, or one of several
     elements without a `gradient`; then no `.grad` has changed.
     """
-    loss = computed("trace", loss)
+    loss, keep = computed("trace", loss), checks.whole("trace", "keep", keep)
+    differences = checks.whole("trace", "differences", differences)
     tensors = graph_of(loss)
     rows = {tensor: row for row, tensor in enumerate(sorted(tensors, key=lambda t: -t._serial))}
     steps = [tensor for tensor in tensors if tensor._backward]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import ops
+from tinygrad_edu import checks, ops
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.layers import check_positive
 from tinygrad_edu.nn.module import Module, Parameter
-from tinygrad_edu.ops.windows import Padding, Pair
+from tinygrad_edu.ops.support import as_tensor
+from tinygrad_edu.ops.windows import Padding, Pair, check_padding
 from tinygrad_edu.tensor import Tensor
 
 
@@ -48,15 +49,16 @@ class Conv2d(Module):
         bias: bool = True,
         rng: np.random.Generator | None = None,
     ) -> None:
-        KH, KW = size if isinstance(size, tuple) else (size, size)
-        check_positive("Conv2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW, groups=groups)
+        inputs, outputs = checks.size("Conv2d", "inputs", inputs), checks.size("Conv2d", "outputs", outputs)
+        groups = checks.size("Conv2d", "groups", groups)
+        KH, KW = _checked("Conv2d", padding, size=size, stride=stride, dilation=dilation)
         if inputs % groups or outputs % groups:
             raise ValueError(f"Conv2d: groups must divide inputs and outputs; got {groups} for {inputs} and {outputs}")
         # One output sums over a group's inputs, and one input reaches a group's outputs: these are the kernel's fans.
         of_a_group = KH, KW, inputs // groups, outputs // groups
         kernels = [init.glorot_uniform(of_a_group, rng) for _ in range(groups)]
         self.weight = Parameter(np.concatenate(kernels, axis=3))
-        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+        self.bias = Parameter(init.zeros((outputs,))) if checks.flag("Conv2d", "bias", bias) else None
         self.stride = stride
         self.padding = padding
         self.dilation = dilation
@@ -98,10 +100,13 @@ class ConvTranspose2d(Module):
         bias: bool = True,
         rng: np.random.Generator | None = None,
     ) -> None:
-        KH, KW = size if isinstance(size, tuple) else (size, size)
-        check_positive("ConvTranspose2d", inputs=inputs, outputs=outputs, rows=KH, columns=KW)
+        inputs = checks.size("ConvTranspose2d", "inputs", inputs)
+        outputs = checks.size("ConvTranspose2d", "outputs", outputs)
+        KH, KW = _checked("ConvTranspose2d", padding, size=size, stride=stride, dilation=dilation)
+        if output_size is not None:
+            checks.pair("ConvTranspose2d", "output_size", output_size)
         self.weight = Parameter(init.glorot_uniform((KH, KW, outputs, inputs), rng))
-        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+        self.bias = Parameter(init.zeros((outputs,))) if checks.flag("ConvTranspose2d", "bias", bias) else None
         self.stride = stride
         self.padding = padding
         self.dilation = dilation
@@ -124,8 +129,9 @@ class MaxPool2d(Module):
         dilation: Pair = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.size, self.stride, self.padding = size, stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        _checked("MaxPool2d", padding, size=size, stride=size if stride is None else stride, dilation=dilation)
+        self.size, self.stride, self.padding, self.dilation = size, stride, padding, dilation
+        self.ceil_mode = checks.flag("MaxPool2d", "ceil_mode", ceil_mode)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.max_pool2d(x, self.size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -142,8 +148,9 @@ class AvgPool2d(Module):
         dilation: Pair = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.size, self.stride, self.padding = size, stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        _checked("AvgPool2d", padding, size=size, stride=size if stride is None else stride, dilation=dilation)
+        self.size, self.stride, self.padding, self.dilation = size, stride, padding, dilation
+        self.ceil_mode = checks.flag("AvgPool2d", "ceil_mode", ceil_mode)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.avg_pool2d(x, self.size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -160,7 +167,10 @@ class Flatten(Module):
     """Every item as one row: (N, ...) -> (N, product of the rest)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.reshape(x, (x.shape[0], -1))
+        x = as_tensor("Flatten", x)
+        if x.data.ndim == 0:
+            raise ValueError("Flatten: expected items, x of shape (N, ...); got one number")
+        return ops.reshape(x, (len(x), math.prod(x.shape[1:])))
 
 
 class Residual(Module):
@@ -177,14 +187,26 @@ class Residual(Module):
     """
 
     def __init__(self, body: Any, shortcut: Any = None) -> None:
-        self.body = body
-        self.shortcut = shortcut
+        self.body = checks.function("Residual", "body", body)
+        self.shortcut = None if shortcut is None else checks.function("Residual", "shortcut", shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
-        y, way = self.body(x), x if self.shortcut is None else self.shortcut(x)
+        y, way = self.body(x), as_tensor("Residual", x) if self.shortcut is None else self.shortcut(x)
+        for name, result in (("body", y), ("shortcut", way)):
+            checks.instance("Residual", f"what the {name} computes", result, Tensor, "a Tensor")
         if y.shape != way.shape:
             raise ValueError(
                 f"Residual: the body makes {y.shape} of {x.shape}, the shortcut {way.shape}; they are added, so they "
                 "must be equal: pass a shortcut that changes the shape as the body does"
             )
         return y + way
+
+
+def _checked(layer: str, padding: Padding, **pairs: Pair) -> tuple[int, int]:
+    """Refuse padding and pairs that the operation would refuse, when the layer is made; the first pair, normalised.
+
+    The layer keeps them as they were given, which is how it prints.
+    """
+    check_padding(layer, padding)
+    first, *_ = [checks.pair(layer, name, value) for name, value in pairs.items()]
+    return first

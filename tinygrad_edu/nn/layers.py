@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import ops
+from tinygrad_edu import checks, ops
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.tensor import Tensor
@@ -53,9 +52,9 @@ class Linear(Module):
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, rng: np.random.Generator | None = None) -> None:
-        inputs, outputs = check_positive("Linear", inputs=inputs, outputs=outputs)
+        inputs, outputs = checks.size("Linear", "inputs", inputs), checks.size("Linear", "outputs", outputs)
         self.weight = Parameter(init.glorot_uniform((inputs, outputs), rng))
-        self.bias = Parameter(init.zeros((outputs,))) if bias else None
+        self.bias = Parameter(init.zeros((outputs,))) if checks.flag("Linear", "bias", bias) else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.linear(x, self.weight, self.bias)
@@ -65,8 +64,8 @@ class Dropout(Module):
     """Drops each element with probability p while training; the identity in evaluation. See `ops.dropout`."""
 
     def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
-        self.p = check_probability("Dropout", "p", p)
-        self.rng = rng
+        self.p = checks.probability("Dropout", "p", p)
+        self.rng = None if rng is None else checks.generator("Dropout", "rng", rng)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.dropout(x, self.p, self.rng or init.default_generator()) if self.training else x
@@ -97,7 +96,7 @@ class GELU(Module):
     """`ops.gelu` as a layer."""
 
     def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
+        self.approximate = checks.choice("GELU", "approximate", approximate, ("none", "tanh"))
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.gelu(x, self.approximate)
@@ -107,7 +106,7 @@ class LeakyReLU(Module):
     """`ops.leaky_relu` as a layer."""
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+        self.slope = checks.number("LeakyReLU", "slope", slope)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.leaky_relu(x, self.slope)
@@ -117,7 +116,7 @@ class ELU(Module):
     """`ops.elu` as a layer."""
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = checks.number("ELU", "alpha", alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.elu(x, self.alpha)
@@ -135,18 +134,3 @@ class Softplus(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.softplus(x)
-
-
-def check_positive(layer: str, **sizes: Any) -> list[int]:
-    """The sizes as plain ints; ValueError unless each is a whole number >= 1, of Python's or of NumPy's."""
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{layer}: {name} must be a whole number >= 1, got {size!r}")
-    return [int(size) for size in sizes.values()]
-
-
-def check_probability(layer: str, name: str, p: Any) -> float:
-    """p as a plain float; ValueError unless it is a number with 0 <= p < 1."""
-    if not isinstance(p, Real) or not 0 <= float(p) < 1:
-        raise ValueError(f"{layer}: {name} is a probability, 0 <= {name} < 1; got {p!r}")
-    return float(p)

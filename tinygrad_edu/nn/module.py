@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import array_module, to_device, to_numpy
 from tinygrad_edu.markup import box, ends, table, tag
 from tinygrad_edu.tensor import Tensor
@@ -139,6 +140,7 @@ class Module:
 
     def train(self, training: bool = True) -> Self:
         """Switch this module and its parts to training (or, with False, to evaluation)."""
+        training = checks.flag("train", "training", training)
         for module in self.modules():
             module.training = training
         return self
@@ -161,8 +163,9 @@ class Module:
 
     def astype(self, dtype: Any) -> Self:
         """Give all parameters and buffers another floating dtype, in place: float64 for `gradcheck`."""
-        if np.dtype(dtype).kind != "f":
-            raise TypeError(f"astype: parameters are floating-point numbers; {np.dtype(dtype)} is not such a dtype")
+        dtype = checks.dtype("astype", dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"astype: parameters are floating-point numbers; {dtype} is not such a dtype")
         for _, tensor in self.named_tensors():
             tensor.data = tensor.data.astype(dtype)
             tensor.grad = None
@@ -182,6 +185,8 @@ class Module:
 
     def check_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """ValueError with every wrong name and shape, unless this is a state of such a module."""
+        name = type(self).__name__
+        checks.instance(name, "state", state, dict, "a dict, name -> array, such as from state_dict()")
         own = dict(self.named_tensors())
         wrong = [f"missing: {name} {own[name].shape}" for name in own if name not in state]
         wrong += [f"unknown: {name} {np.shape(values)}" for name, values in state.items() if name not in own]
@@ -191,7 +196,7 @@ class Module:
             if name in state and tensor.shape != np.shape(state[name])
         ]
         if wrong:
-            raise ValueError(f"these weights do not belong to this {type(self).__name__}:\n  " + "\n  ".join(wrong))
+            raise ValueError(f"these weights do not belong to this {name}:\n  " + "\n  ".join(wrong))
 
 
 # --- finding the parts ---

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu import ops
-from tinygrad_edu.nn.layers import check_positive
+from tinygrad_edu import checks, ops
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.tensor import Tensor
 
@@ -32,15 +31,13 @@ class BatchNorm(Module):
     """
 
     def __init__(self, channels: int, momentum: float = 0.99, eps: float = 1e-3) -> None:
-        check_positive("BatchNorm", channels=channels)
-        if not 0 <= momentum < 1 or not eps > 0:
-            raise ValueError(f"BatchNorm: expected 0 <= momentum < 1 and eps > 0, got {momentum} and {eps}")
+        channels = checks.size("BatchNorm", "channels", channels)
         self.gamma = Parameter(np.ones(channels, np.float32))
         self.beta = Parameter(np.zeros(channels, np.float32))
         self.running_mean = Tensor(np.zeros(channels, np.float32))
         self.running_var = Tensor(np.ones(channels, np.float32))
-        self.momentum = momentum
-        self.eps = eps
+        self.momentum = checks.fraction("BatchNorm", "momentum", momentum)
+        self.eps = checks.not_negative("BatchNorm", "eps", eps)
 
     def forward(self, x: Tensor) -> Tensor:
         running = self.running_mean, self.running_var
@@ -51,10 +48,10 @@ class LayerNorm(Module):
     """Every item to mean 0 and variance 1 over its channels, then gamma * x^ + beta. See `ops.layer_norm`."""
 
     def __init__(self, channels: int, eps: float = 1e-3) -> None:
-        check_positive("LayerNorm", channels=channels)
+        channels = checks.size("LayerNorm", "channels", channels)
         self.gamma = Parameter(np.ones(channels, np.float32))
         self.beta = Parameter(np.zeros(channels, np.float32))
-        self.eps = eps
+        self.eps = checks.not_negative("LayerNorm", "eps", eps)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.layer_norm(x, self.gamma, self.beta, self.eps)
@@ -64,9 +61,9 @@ class RMSNorm(Module):
     """Every item to a mean square of 1 over its channels, then gamma * x^. See `ops.rms_norm`."""
 
     def __init__(self, channels: int, eps: float = 1e-6) -> None:
-        check_positive("RMSNorm", channels=channels)
+        channels = checks.size("RMSNorm", "channels", channels)
         self.gamma = Parameter(np.ones(channels, np.float32))
-        self.eps = eps
+        self.eps = checks.not_negative("RMSNorm", "eps", eps)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.rms_norm(x, self.gamma, self.eps)

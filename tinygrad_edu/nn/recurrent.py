@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import ops
+from tinygrad_edu import checks, ops
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.nn import init
-from tinygrad_edu.nn.layers import check_positive, check_probability
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.ops.dropout import dropout_mask
 from tinygrad_edu.ops.support import Operand, constant
@@ -56,7 +55,8 @@ class _Recurrent(Module):
     has_cell_state = False
 
     def __init__(self, inputs: int, units: int, rng: np.random.Generator | None = None) -> None:
-        inputs, units = check_positive(type(self).__name__, inputs=inputs, units=units)
+        name = type(self).__name__
+        inputs, units = checks.size(name, "inputs", inputs), checks.size(name, "units", units)
         self.units = units
         self.kernel = Parameter(init.glorot_uniform((inputs, self.gates * units), rng))
         self.recurrent_kernel = Parameter(init.orthogonal((units, self.gates * units), rng))
@@ -72,11 +72,12 @@ class _Recurrent(Module):
         Without it `h, c = state` would take one h for two sequences apart, since a Tensor can be iterated over.
         """
         if self.has_cell_state:
-            fits, wanted = isinstance(state, tuple) and len(state) == 2, "a pair (h, c) of Tensors (N, H)"
+            pair = isinstance(state, tuple) and len(state) == 2
+            fits, wanted = pair and all(isinstance(part, Tensor) for part in state), "a pair (h, c) of Tensors (N, H)"
         else:
             fits, wanted = isinstance(state, Tensor), "one Tensor h (N, H)"
         if not fits:
-            raise TypeError(f"{type(self).__name__}: expected the state as {wanted}, got {state!r:.80}")
+            raise TypeError(f"{type(self).__name__}: expected the state as {wanted}, got {checks.shown(state)}")
 
 
 class _LSTMParameters(_Recurrent):
@@ -157,7 +158,10 @@ def unroll(
 
     Without a state it starts from zeros. The masks are those of `ops.simple_rnn`.
     """
+    checks.instance("unroll", "cell", cell, (SimpleRNNCell, LSTMCell, GRUCell), "a cell, such as nn.LSTMCell(3, 4)")
     x = x if isinstance(x, Tensor) else constant("unroll", x, cell.kernel)
+    if x.data.ndim != 3 or not x.shape[1]:
+        raise ValueError(f"unroll: expected x of shape (N, T, D) with T at least 1, got {x.shape}")
     if state is None:
         zeros = Tensor(array_module(x.data).zeros((len(x), cell.units), dtype=x.dtype))
         state = (zeros, zeros) if isinstance(cell, LSTMCell) else zeros
@@ -177,7 +181,9 @@ def detach(state: State) -> State:
     """
     if state is None:
         return None
-    return tuple(detach(part) for part in state) if isinstance(state, tuple) else state.detach()
+    if isinstance(state, tuple):
+        return tuple(detach(part) for part in state)
+    return checks.instance("detach", "state", state, Tensor, "a Tensor, or a tuple of them").detach()
 
 
 # --- layers: a whole sequence by one operation ---
@@ -213,9 +219,11 @@ class RecurrentLayer(_Recurrent):
         rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(inputs, units, rng)
-        self.return_sequences, self.return_state = return_sequences, return_state
-        self.dropout = check_probability(type(self).__name__, "dropout", dropout)
-        self.recurrent_dropout = check_probability(type(self).__name__, "recurrent_dropout", recurrent_dropout)
+        name = type(self).__name__
+        self.return_sequences = checks.flag(name, "return_sequences", return_sequences)
+        self.return_state = checks.flag(name, "return_state", return_state)
+        self.dropout = checks.probability(name, "dropout", dropout)
+        self.recurrent_dropout = checks.probability(name, "recurrent_dropout", recurrent_dropout)
         self.rng = rng
 
     def forward(self, x: Operand, state: State = None) -> Any:
@@ -223,6 +231,8 @@ class RecurrentLayer(_Recurrent):
         x = x if isinstance(x, Tensor) else constant(type(self).__name__, x, self.kernel)
         if state is not None:
             self.check_state(state)
+        if x.data.ndim != 3:
+            raise ValueError(f"{type(self).__name__}: expected x of shape (N, T, D), got {x.shape}")
         N, D = len(x), x.shape[-1]
         masks = {
             "input_mask": self.mask(x, (N, D), self.dropout),
@@ -280,7 +290,7 @@ class Embedding(Module):
     """
 
     def __init__(self, count: int, size: int, rng: np.random.Generator | None = None) -> None:
-        count, size = check_positive("Embedding", count=count, size=size)
+        count, size = checks.size("Embedding", "count", count), checks.size("Embedding", "size", size)
         self.weight = Parameter(init.truncated_normal((count, size), rng=rng))
 
     def forward(self, ids: Tensor | Array) -> Tensor:

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.error_function import erf_of
-from tinygrad_edu.ops.support import Operand, as_tensor, floating, normalize_axes, number
+from tinygrad_edu.ops.support import Operand, as_tensor, floating
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -57,7 +58,7 @@ def relu(a: Operand) -> Tensor:
 
 def leaky_relu(a: Operand, slope: float = 0.01) -> Tensor:
     """Y = A where A > 0, else slope * A.   dL/dA = G where A > 0, else slope * G (Maas, Hannun and Ng 2013)."""
-    a, slope = floating("leaky_relu", a), number("leaky_relu", "slope", slope)
+    a, slope = floating("leaky_relu", a), checks.number("leaky_relu", "slope", slope)
     A = a.data
     S = slope + (1 - slope) * (A > 0).astype(A.dtype)  # the slope at every element: 1 or `slope`
 
@@ -72,7 +73,7 @@ def elu(a: Operand, alpha: float = 1.0) -> Tensor:
 
     dY/dA = 1 where A > 0, else alpha e^A = Y + alpha. For alpha = 1 the two slopes meet at A = 0.
     """
-    a, alpha = floating("elu", a), number("elu", "alpha", alpha)
+    a, alpha = floating("elu", a), checks.number("elu", "alpha", alpha)
     A, xp = a.data, array_module(a.data)
     positive = A > 0
     below = alpha * xp.expm1(xp.minimum(A, 0))  # e^A - 1, exact for small A; 0 where A > 0
@@ -126,9 +127,7 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
     dY/dA = (1 + T)/2 + A/2 (1 - T^2) k (1 + 3 c A^2).
     """
     a = floating("gelu", a)
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    if approximate == "tanh":
+    if checks.choice("gelu", "approximate", approximate, ("none", "tanh")) == "tanh":
         return _gelu_by_tanh(a)
     A, xp = a.data, array_module(a.data)
     Phi = 0.5 + 0.5 * erf_of(A * math.sqrt(0.5))
@@ -152,7 +151,7 @@ def _gelu_by_tanh(a: Tensor) -> Tensor:
     return record(0.5 * A * (1 + T), (a,), backward)
 
 
-def softmax(a: Operand, axis: int = -1) -> Tensor:
+def softmax(a: Operand, axis: int | tuple[int, ...] = -1) -> Tensor:
     """Y_i = e^(A_i) / sum_j e^(A_j) along one axis: positive numbers that sum to 1.
 
     dY_i/dA_j = Y_i (delta_ij - Y_j)   so   dL/dA_j = sum_i G_i Y_i (delta_ij - Y_j) = Y_j (G_j - sum_i G_i Y_i).
@@ -160,7 +159,7 @@ def softmax(a: Operand, axis: int = -1) -> Tensor:
     """
     a = floating("softmax", a)
     A = a.data
-    _check_not_empty("softmax", A, axis)
+    axis = _check_not_empty("softmax", A, axis)
     E = array_module(A).exp(A - A.max(axis=axis, keepdims=True))
     Y = E / E.sum(axis=axis, keepdims=True)
 
@@ -170,14 +169,14 @@ def softmax(a: Operand, axis: int = -1) -> Tensor:
     return record(Y, (a,), backward)
 
 
-def log_softmax(a: Operand, axis: int = -1) -> Tensor:
+def log_softmax(a: Operand, axis: int | tuple[int, ...] = -1) -> Tensor:
     """Y = ln softmax(A) = A - logsumexp(A), without the detour over numbers that round to 0.
 
     dY_i/dA_j = delta_ij - softmax(A)_j   so   dL/dA_j = G_j - softmax(A)_j sum_i G_i.
     """
     a = floating("log_softmax", a)
     A = a.data
-    _check_not_empty("log_softmax", A, axis)
+    axis = _check_not_empty("log_softmax", A, axis)
     xp = array_module(A)
     shifted = A - A.max(axis=axis, keepdims=True)
     Y = shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
@@ -197,7 +196,7 @@ def logsumexp(a: Operand, axis: int = -1, keepdims: bool = False) -> Tensor:
     """
     a = floating("logsumexp", a)
     A = a.data
-    axes = _check_not_empty("logsumexp", A, axis)
+    axes, keepdims = _check_not_empty("logsumexp", A, axis), checks.flag("logsumexp", "keepdims", keepdims)
     xp = array_module(A)
     largest = A.max(axis=axes, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinity minus infinity
@@ -213,7 +212,7 @@ def logsumexp(a: Operand, axis: int = -1, keepdims: bool = False) -> Tensor:
 
 
 def _check_not_empty(op: str, A: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:
-    axes = normalize_axes(op, axis, A.ndim)
+    axes = checks.axes(op, axis, A.ndim)
     if any(A.shape[i] == 0 for i in axes):
         raise ValueError(f"{op}: nothing to sum over, shape {A.shape} along axis {axis}")
     return axes

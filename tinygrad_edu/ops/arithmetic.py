@@ -11,8 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of
-from tinygrad_edu.ops.support import Operand, array_of, as_tensor, constant, floating, operands, unbroadcast
+from tinygrad_edu.ops.support import (
+    Operand,
+    array_of,
+    as_tensor,
+    check_broadcast,
+    constant,
+    floating,
+    operands,
+    unbroadcast,
+)
 from tinygrad_edu.tensor import Tensor, record
 
 # --- two operands --------------------------------------------------------------------------------------------------
@@ -110,7 +120,10 @@ def _power(a: Tensor, p: float) -> Tensor:
     """A^p for a plain number p. The derivative of A^0 is 0, where 0 * A^-1 would be NaN at A = 0."""
     A = a.data
     if A.dtype.kind == "f":
-        p = float(p)
+        try:
+            p = float(p)
+        except OverflowError:  # 10**400
+            raise OverflowError(f"pow: the exponent {checks.shown(p)} is too large for {A.dtype}") from None
     else:
         _check_whole_power(A, np.asarray(p))
 
@@ -157,6 +170,9 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     xp = array_module(a.data)
     if C.dtype.kind != "b":
         raise TypeError(f"where: the condition must be an array of booleans, such as x > 0; got {condition!r:.80}")
+    if not C.shape == a.data.shape == b.data.shape:
+        check_broadcast("where", C.shape, a.data.shape)
+        check_broadcast("where", C.shape, b.data.shape)
     if device_of(C) != a.device:
         raise TypeError(f"where: the condition is on {device_of(C)!r}, the operands on {a.device!r}; move one of them")
     return _choose(a, b, lambda A, B: xp.where(C, A, B), C, "where")
@@ -186,6 +202,8 @@ def neg(a: Operand) -> Tensor:
     def backward(G):
         return (-G,)
 
+    if a.data.dtype.kind == "b":
+        raise TypeError("neg: booleans have no negative; convert them first: x.astype('float32')")
     return record(-a.data, (a,), backward)
 
 
@@ -283,11 +301,13 @@ def clip(a: Operand, low: float | Array | None, high: float | Array | None) -> T
     Y = A
     low, high = (array_of("clip", limit) if isinstance(limit, Tensor) else limit for limit in (low, high))
     if low is not None:
-        low = constant("clip", low, a).data
-        Y, inside = xp.maximum(Y, low), inside & (A >= low)
+        L = constant("clip", low, a).data
+        check_broadcast("clip", A.shape, L.shape)
+        Y, inside = xp.maximum(Y, L), inside & (A >= L)
     if high is not None:
-        high = constant("clip", high, a).data
-        Y, inside = xp.minimum(Y, high), inside & (A <= high)
+        H = constant("clip", high, a).data
+        check_broadcast("clip", Y.shape, H.shape)
+        Y, inside = xp.minimum(Y, H), inside & (A <= H)
 
     def backward(G):
         return (unbroadcast(G * inside, A.shape),)

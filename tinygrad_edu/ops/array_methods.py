@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, device_of, to_numpy
-from tinygrad_edu.ops.support import as_tensor, check_broadcast, one_axis
+from tinygrad_edu.ops.support import as_tensor, check_broadcast
 from tinygrad_edu.tensor import Tensor, as_array
 
 # --- shape and size ------------------------------------------------------------------------------------------------
@@ -45,6 +46,8 @@ def size(x: Tensor) -> int:
 
 def length(x: Tensor) -> int:
     """The length of the first axis; TypeError for a tensor without axes."""
+    if x.data.ndim == 0:
+        raise TypeError("len() of a tensor without axes, which is one number: x.item()")
     return len(x.data)
 
 
@@ -69,11 +72,17 @@ def to_array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     """
     if x.device != "cpu":
         raise TypeError(f"a tensor on {x.device!r} becomes a NumPy array by x.numpy(), not unasked")
-    return np.array(as_array(x), dtype=dtype, copy=copy)
+    array = as_array(x)
+    try:
+        return np.array(array, dtype=dtype, copy=copy)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"array of a Tensor: {error}") from None
 
 
 def item(x: Tensor) -> float:
     """The value of a tensor with one element, as a Python number; ValueError for several."""
+    if x.data.size != 1:
+        raise ValueError(f"item() of a tensor of shape {x.shape}: it takes one element; reduce it: .mean()")
     return x.data.item()
 
 
@@ -89,6 +98,8 @@ def whole_number(x: Tensor) -> int:
 
 def truth(x: Tensor) -> bool:
     """Whether the one element is not zero; ValueError for several."""
+    if x.data.size != 1:
+        raise ValueError(f"bool() of a tensor of shape {x.shape}: it takes one element; say (x > 0).all() or .any()")
     return bool(x.data)
 
 
@@ -100,7 +111,10 @@ def comparison(compare: Callable[[Any, Any], Array], name: str) -> Callable[[Ten
 
     def method(x: Tensor, other: Any) -> Array:
         if isinstance(other, int | float):  # NumPy compares a plain number exactly, whatever the dtype
-            return compare(x.data, other)
+            try:
+                return compare(x.data, other)
+            except OverflowError:  # 10**400
+                raise OverflowError(f"{name}: {checks.shown(other)} is too large for {x.dtype}") from None
         other = as_tensor(name, other)
         if other.device != x.device:
             raise TypeError(
@@ -128,7 +142,9 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Array:
 
 
 def _place(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Array:
-    compared = x.shape if axis is None else (x.shape[one_axis(name, axis, x.data.ndim)],)
+    keepdims = checks.flag(name, "keepdims", keepdims)
+    axis = None if axis is None else checks.one_axis(name, axis, x.data.ndim)
+    compared = x.shape if axis is None else (x.shape[axis],)
     if 0 in compared:
         raise ValueError(f"{name}: no elements to compare, shape {x.shape} along axis {axis}")
     return getattr(x.data, name)(axis=axis, keepdims=keepdims)
@@ -147,8 +163,11 @@ def text(x: Tensor) -> str:
 
 def formatted(x: Tensor, spec: str) -> str:
     """`f"{loss:.3f}"` for a tensor with one element; without a format, the whole tensor as it prints."""
-    if not spec:
+    if not checks.text("format", "spec", spec):
         return str(x)
     if x.data.size != 1:
         raise TypeError(f"the format {spec!r} is for one number, this tensor has shape {x.shape}; reduce it: .mean()")
-    return format(item(x), spec)
+    try:
+        return format(item(x), spec)
+    except ValueError:
+        raise ValueError(f"format: {spec!r:.80} is no format for a number, such as '.3f'") from None

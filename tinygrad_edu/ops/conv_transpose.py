@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.conv import bias_gradient, input_gradient
 from tinygrad_edu.ops.im2col import columns_of
 from tinygrad_edu.ops.support import Operand
-from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_sides, find_windows, pair, spread
+from tinygrad_edu.ops.windows import Padding, Pair, Windows, check_images, check_padding, find_windows, spread
 from tinygrad_edu.runtime.parallel import in_parts, smallest_part
 from tinygrad_edu.tensor import Tensor, record
 
@@ -113,17 +114,22 @@ def windows_back(
         )
     if bias is not None and bias.shape != (O,):
         raise ValueError(f"{op}: expected a bias of shape ({O},) for the kernel {kernel.shape}, got {bias.shape}")
-    (sh, sw), (dh, dw) = pair(op, "stride", stride), pair(op, "dilation", dilation)
-    if padding == "same":
+    (sh, sw), (dh, dw) = checks.pair(op, "stride", stride), checks.pair(op, "dilation", dilation)
+    sides = check_padding(op, padding)
+    if sides == "same":
         least = (H - 1) * sh + 1, (W - 1) * sw + 1
     else:
-        rows, columns = ((0, 0), (0, 0)) if padding == "valid" else check_sides(op, padding)
+        rows, columns = ((0, 0), (0, 0)) if sides == "valid" else sides
         least = (H - 1) * sh + spread(KH, dh) - sum(rows), (W - 1) * sw + spread(KW, dw) - sum(columns)
     most = least[0] + sh - 1, least[1] + sw - 1
     if output_size is None:
-        OH, OW = most if padding == "same" else least
+        OH, OW = most if sides == "same" else least
     else:
-        OH, OW = pair(op, "output_size", output_size)
+        OH, OW = checks.pair(op, "output_size", output_size)
+    if OH * OW > checks.MOST_NUMBERS:
+        raise ValueError(
+            f"{op}: an output of {(OH, OW)} pixels fits into no computer; take a smaller stride or dilation"
+        )
     if min(OH, OW) < 1 or not (least[0] <= OH <= most[0] and least[1] <= OW <= most[1]):
         raise ValueError(
             f"{op}: there is no output of {(OH, OW)} pixels: with a window {(KH, KW)}, stride {(sh, sw)}, dilation "

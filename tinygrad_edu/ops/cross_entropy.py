@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.activation import sigmoid_of
 from tinygrad_edu.ops.loss import check_reduction, reduce
-from tinygrad_edu.ops.support import Operand, array_of, below, constant, floating, number, operands
+from tinygrad_edu.ops.support import Operand, array_of, below, constant, floating, operands
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -65,6 +66,7 @@ def softmax_cross_entropy(
     check_reduction(op, reduction)
     logits = floating(op, logits)
     y = _labels_beside(op, logits, labels)
+    label_smoothing = checks.share(op, "label_smoothing", label_smoothing)
     if y.dtype.kind == "f" or weight is not None or ignore_index is not None or label_smoothing:
         return _against_rows(logits, y, reduction, weight, ignore_index, label_smoothing)
     shape = y.shape
@@ -128,9 +130,9 @@ def truth_in_rows(
     y = _labels_beside(op, logits, labels)
     xp, K, shape = array_module(logits.data), logits.shape[-1], logits.shape[:-1]
     w = _checked_weight(op, weight, logits)  # (K,)
-    smoothing = number(op, "label_smoothing", smoothing)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"{op}: label_smoothing is a share, 0 <= label_smoothing <= 1; got {smoothing!r}")
+    smoothing = checks.share(op, "label_smoothing", smoothing)
+    if ignore_index is not None and not checks.is_whole(ignore_index):
+        checks.refuse(op, "ignore_index", "a whole number or None", ignore_index)
     counted: Any = 1
     if y.dtype.kind == "f":
         if ignore_index is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.support import Operand, floating
 from tinygrad_edu.tensor import Tensor, record
@@ -23,11 +24,11 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
         Where the randomness comes from, always said explicitly. The mask is drawn on the CPU, so that a seed gives
         the same mask on both devices.
     """
-    check_p("dropout", p)
+    p = checks.probability("dropout", "p", p)
     x = floating("dropout", x)
     if p == 0:
         return x
-    check_rng("dropout", rng)
+    checks.generator("dropout", "rng", rng)
     M = dropout_mask(x.data.shape, p, rng, like=x.data)
 
     def backward(G):
@@ -46,15 +47,3 @@ def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator, lik
     bits = np.frombuffer(rng.bytes(2 * int(np.prod(shape, dtype=int))), dtype=np.uint16).reshape(shape)
     kept = array_module(like).asarray(bits >= threshold)
     return kept * like.dtype.type(65536 / (65536 - threshold))
-
-
-def check_p(name: str, p: float) -> None:
-    """ValueError unless p is a probability below 1."""
-    if not 0 <= p < 1:
-        raise ValueError(f"{name}: p is the probability of dropping an element, 0 <= p < 1; got {p}")
-
-
-def check_rng(name: str, rng: np.random.Generator) -> None:
-    """TypeError unless rng is a generator."""
-    if not hasattr(rng, "bytes"):
-        raise TypeError(f"{name}: rng must be a numpy.random.Generator, such as default_rng(seed); got {rng!r:.80}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, is_array, scatter_add
 from tinygrad_edu.ops.support import Operand, as_tensor, below
 from tinygrad_edu.tensor import Tensor, record
@@ -34,7 +35,11 @@ def getitem(a: Operand, index: Any) -> Tensor:
             scatter_add(D, index, G)
         return (D,)
 
-    return record(A[index], (a,), backward)
+    try:
+        Y = A[index]
+    except (IndexError, TypeError, ValueError) as error:
+        raise IndexError(f"getitem: {checks.shown(index)} is no index for the shape {A.shape}; {error}") from None
+    return record(Y, (a,), backward)
 
 
 def _checked_index(A: Array, index: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array
 from tinygrad_edu.ops.support import Operand, constant, floating, operands
 from tinygrad_edu.tensor import Tensor, record
@@ -47,5 +48,4 @@ def reduce(losses: Array, reduction: str) -> Array:
 
 def check_reduction(op: str, reduction: str) -> None:
     """ValueError for an unknown reduction."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{op}: unknown reduction {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
+    checks.choice(op, "reduction", reduction, REDUCTIONS)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
-from tinygrad_edu.ops.support import Operand, as_tensor, number, same_kind
+from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.runtime.fusion import fused
 from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
@@ -61,7 +62,7 @@ def batch_norm(
         Keras' values by default.
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
-    eps = number("batch_norm", "eps", eps)
+    eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
     X = x.data.reshape(-1, x.shape[-1])  # (n, C)
     running = running_pair(x, running_mean, running_var, training)
     xp, n = array_module(X), len(X)
@@ -107,7 +108,7 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
     """
     x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
-    eps = number("layer_norm", "eps", eps)
+    eps = checks.not_negative("layer_norm", "eps", eps)
     X = x.data
     deviation = X - X.mean(axis=-1, keepdims=True)
     inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
@@ -140,7 +141,7 @@ def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
                                                                            dL/dgamma = sum G x^, over all items.
     """
     x, gamma = checked("rms_norm", x, gamma=gamma)
-    eps = number("rms_norm", "eps", eps)
+    eps = checks.not_negative("rms_norm", "eps", eps)
     X = x.data
     inverse = 1 / array_module(X).sqrt((X * X).mean(axis=-1, keepdims=True) + eps)  # 1 / r
     x_hat = X * inverse
@@ -276,7 +277,7 @@ def _running(x: Tensor, name: str, given: Tensor | Array | None) -> Array | None
 def running_pair(x: Tensor, mean: Tensor | Array | None, var: Tensor | Array | None, training: bool) -> tuple[Any, Any]:
     """The arrays of the running statistics: in training to be moved, or None; in inference copies in x's dtype."""
     M, V = _running(x, "running_mean", mean), _running(x, "running_var", var)
-    if training:
+    if checks.flag("batch_norm", "training", training):
         return M, V
     if M is None or V is None:
         raise ValueError("batch_norm: inference (training=False) needs running_mean and running_var")

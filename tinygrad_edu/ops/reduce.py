@@ -7,10 +7,10 @@ of the group: G is spread over the reduced axes, then multiplied by what each el
 from __future__ import annotations
 
 import math
-import operator
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.ops.support import Operand, as_tensor, normalize_axes, one_axis
+from tinygrad_edu.ops.support import Operand, as_tensor
 from tinygrad_edu.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
@@ -20,7 +20,7 @@ def sum(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Y = sum over the axes.   Every element enters with weight 1:   dL/dA = G, spread over the summed axes."""
     a = as_tensor("sum", a)
     A = a.data
-    axes = normalize_axes("sum", axis, A.ndim)
+    axes, keepdims = checks.axes("sum", axis, A.ndim), checks.flag("sum", "keepdims", keepdims)
 
     def backward(G):
         return (_spread(G, A.shape, axes),)
@@ -32,7 +32,7 @@ def mean(a: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Y = sum over the axes / n, with n elements in each group.   dL/dA = G / n, spread over the averaged axes."""
     a = as_tensor("mean", a)
     A = a.data
-    axes = normalize_axes("mean", axis, A.ndim)
+    axes, keepdims = checks.axes("mean", axis, A.ndim), checks.flag("mean", "keepdims", keepdims)
     n = _group_size("mean", A, axes)
 
     def backward(G):
@@ -49,8 +49,8 @@ def var(a: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
     """
     a = as_tensor("var", a)
     A = a.data
-    axes = normalize_axes("var", axis, A.ndim)
-    n, ddof = _group_size("var", A, axes), operator.index(ddof)
+    axes, keepdims = checks.axes("var", axis, A.ndim), checks.flag("var", "keepdims", keepdims)
+    n, ddof = _group_size("var", A, axes), checks.whole("var", "ddof", ddof)
     if n <= ddof:
         raise ValueError(f"var: needs more than ddof={ddof} elements in a group, there are {n}")
     deviation = A - A.mean(axis=axes, keepdims=True)
@@ -78,7 +78,7 @@ def _extremum(name: str, a: Operand, axis: Axis, keepdims: bool) -> Tensor:
     a = as_tensor(name, a)
     A = a.data
     xp = array_module(A)
-    axes = normalize_axes(name, axis, A.ndim)
+    axes, keepdims = checks.axes(name, axis, A.ndim), checks.flag(name, "keepdims", keepdims)
     n = _group_size(name, A, axes)
     kept = tuple(i for i in range(A.ndim) if i not in axes)
     kept_shape = tuple(A.shape[i] for i in kept)
@@ -105,7 +105,7 @@ def cumsum(a: Operand, axis: int | None = None) -> Tensor:
     """
     a = as_tensor("cumsum", a)
     A = a.data
-    along = 0 if axis is None else one_axis("cumsum", axis, A.ndim)
+    along = 0 if axis is None else checks.one_axis("cumsum", axis, A.ndim)
     X = A.reshape(-1) if axis is None else A
     backwards = (slice(None),) * along + (slice(None, None, -1),)
 

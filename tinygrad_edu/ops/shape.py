@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, to_device
 from tinygrad_edu.ops.support import (
     Operand,
     as_tensor,
-    normalize_axes,
-    one_axis,
     record_many,
     same_kind,
     unbroadcast,
@@ -52,7 +50,7 @@ def flatten(a: Operand, start_axis: int = 0) -> Tensor:
     """All axes from `start_axis` on as one, in row-major order; 1 keeps the batch axis.   dL/dA = G in A's shape."""
     a = as_tensor("flatten", a)
     A = a.data
-    start = one_axis("flatten", start_axis, A.ndim) if A.ndim else 0
+    start = checks.one_axis("flatten", start_axis, A.ndim, "start_axis") if A.ndim else 0
 
     def backward(G):
         return (G.reshape(A.shape),)
@@ -69,6 +67,8 @@ def transpose(a: Operand, *axes: Any) -> Tensor:
     A = a.data
     order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
     order = tuple(order) if order else tuple(reversed(range(A.ndim)))
+    if not all(map(checks.is_whole, order)):
+        checks.refuse("transpose", "axes", "whole numbers, or one tuple of them", order, TypeError)
     normalized = tuple(i + A.ndim if i < 0 else i for i in order)
     if sorted(normalized) != list(range(A.ndim)):
         raise ValueError(
@@ -89,7 +89,9 @@ def swapaxes(a: Operand, first: int, second: int) -> Tensor:
     """Exchange two axes; exchanging them again is the inverse:   dL/dA = swapaxes(G, first, second)."""
     a = as_tensor("swapaxes", a)
     A = a.data
-    first, second = one_axis("swapaxes", first, A.ndim), one_axis("swapaxes", second, A.ndim)
+    first, second = (
+        checks.one_axis("swapaxes", axis, A.ndim, name) for axis, name in ((first, "first"), (second, "second"))
+    )
 
     def backward(G):
         return (G.swapaxes(first, second),)
@@ -101,8 +103,10 @@ def expand_dims(a: Operand, axis: int | tuple[int, ...]) -> Tensor:
     """Insert axes of length 1 at the given places of the result.   dL/dA = G without them."""
     a = as_tensor("expand_dims", a)
     A = a.data
-    new = axis if isinstance(axis, tuple) else (axis,)
-    axes = normalize_axes("expand_dims", new, A.ndim + len(new))
+    new = axis if isinstance(axis, tuple | list) else (axis,)
+    if not all(map(checks.is_whole, new)):
+        checks.refuse("expand_dims", "axis", "a whole number or a tuple of them", axis, TypeError)
+    axes = checks.axes("expand_dims", new, A.ndim + len(new))
 
     def backward(G):
         return (G.reshape(A.shape),)
@@ -114,7 +118,7 @@ def squeeze(a: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Remove axes of length 1 (all of them if none is named).   dL/dA = G with them back."""
     a = as_tensor("squeeze", a)
     A = a.data
-    axes = normalize_axes("squeeze", axis, A.ndim)
+    axes = checks.axes("squeeze", axis, A.ndim)
     if axis is not None and any(A.shape[i] != 1 for i in axes):
         raise ValueError(f"squeeze: axis {axis} of shape {A.shape} is not of length 1")
 
@@ -128,11 +132,12 @@ def broadcast_to(a: Operand, shape: Sequence[int]) -> Tensor:
     """Repeat A to a larger shape by NumPy's rules.   dL/dA = the sum of G over all copies of an element."""
     a = as_tensor("broadcast_to", a)
     A = a.data
+    new = checks.shape("broadcast_to", "shape", shape)
     try:
-        Y = array_module(A).broadcast_to(A, shape)
-    except (TypeError, ValueError):
+        Y = array_module(A).broadcast_to(A, new)
+    except ValueError:
         rule = "from the last axis backwards, a length must be the same or 1, and axes may be added in front"
-        raise ValueError(f"broadcast_to: {A.shape} cannot become {shape}; {rule}") from None
+        raise ValueError(f"broadcast_to: {A.shape} cannot become {new}; {rule}") from None
 
     def backward(G):
         return (unbroadcast(G, A.shape),)
@@ -144,7 +149,7 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis.   Each one's gradient is the piece of G that lies where it went."""
     tensors = _several("concatenate", tensors)
     arrays = [t.data for t in tensors]
-    axis = one_axis("concatenate", axis, arrays[0].ndim)
+    axis = checks.one_axis("concatenate", axis, arrays[0].ndim)
     if any(A.ndim != arrays[0].ndim or _without(A.shape, axis) != _without(arrays[0].shape, axis) for A in arrays):
         shapes = ", ".join(str(A.shape) for A in arrays)
         raise ValueError(f"concatenate: shapes must agree except along axis {axis}; got {shapes}")
@@ -162,7 +167,7 @@ def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     arrays = [t.data for t in tensors]
     if any(A.shape != arrays[0].shape for A in arrays):
         raise ValueError(f"stack: all shapes must be equal; got {', '.join(str(A.shape) for A in arrays)}")
-    axis = one_axis("stack", axis, arrays[0].ndim + 1)
+    axis = checks.one_axis("stack", axis, arrays[0].ndim + 1)
 
     def backward(G):
         before = (slice(None),) * axis
@@ -178,14 +183,17 @@ def split(a: Operand, sections: int | Sequence[int], axis: int = 0) -> tuple[Ten
     """
     a = as_tensor("split", a)
     A = a.data
-    axis = one_axis("split", axis, A.ndim)
-    if isinstance(sections, int | np.integer):
-        if sections < 1 or A.shape[axis] % sections:
+    axis = checks.one_axis("split", axis, A.ndim)
+    if not isinstance(sections, tuple | list | np.ndarray):
+        sections = checks.size("split", "sections", sections)
+        if A.shape[axis] % sections:
             raise ValueError(f"split: axis {axis} of shape {A.shape} cannot be cut into {sections} equal pieces")
         size = A.shape[axis] // sections
         cuts = [size * i for i in range(1, sections)]
     else:
-        cuts = list(sections)
+        cuts = checks.items("split", "sections", sections, "a number of pieces, or a list of places to cut at")
+        if not all(map(checks.is_whole, cuts)):
+            checks.refuse("split", "sections", "a number of pieces, or whole numbers to cut at", sections, TypeError)
         if any(start > end for start, end in zip([0, *cuts], [*cuts, A.shape[axis]])):
             raise ValueError(f"split: cuts must ascend from 0 to the axis' length {A.shape[axis]}; got {cuts}")
     pieces = _pieces(A, cuts, axis)
@@ -206,27 +214,35 @@ def pad(a: Operand, widths: Any, value: float = 0.0) -> Tensor:
     a = as_tensor("pad", a)
     A = a.data
     pairs = _pairs(widths, A.shape)
-    fits = isinstance(value, int | float | np.generic) and (A.dtype.kind == "f" or int(value) == value)
-    if not fits:
-        raise TypeError(f"pad: expected value as a number that fits into {A.dtype}, got {value!r:.80}")
+    try:
+        fits = checks.is_number(value) and (A.dtype.kind == "f" or A.dtype.type(value) == value)
+        constant = A.dtype.type(value) if fits else None
+    except (OverflowError, ValueError):  # 10**400; NaN as a whole number
+        constant = None
+    if constant is None:
+        raise TypeError(f"pad: expected value as a number that fits into {A.dtype}, got {checks.shown(value)}")
+    if math.prod(before + n + after for (before, after), n in zip(pairs, A.shape)) > checks.MOST_NUMBERS:
+        raise ValueError(f"pad: widths {pairs} around the shape {A.shape} fit into no computer")
     inside = tuple(slice(before, before + n) for (before, _), n in zip(pairs, A.shape))
 
     def backward(G):
         return (G[inside],)
 
-    return record(array_module(A).pad(A, pairs, constant_values=value) if pairs else A, (a,), backward)
+    return record(array_module(A).pad(A, pairs, constant_values=constant) if pairs else A, (a,), backward)
 
 
 def _pairs(widths: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     try:
         pairs = [(widths, widths)] * len(shape) if hasattr(widths, "__index__") else [(b, a) for b, a in widths]
-        pairs = [(operator.index(before), operator.index(after)) for before, after in pairs]
+        pairs = [
+            (checks.whole("pad", "widths", before), checks.whole("pad", "widths", after)) for before, after in pairs
+        ]
     except (TypeError, ValueError):
         pairs = []
     if len(pairs) != len(shape) or any(min(pair) < 0 for pair in pairs):
         raise ValueError(
-            f"pad: expected a whole number >= 0, or {len(shape)} pairs of them, (before, after) for each axis of shape "
-            f"{shape}; got {widths!r:.80}"
+            f"pad: expected widths as a number >= 0, or {len(shape)} pairs of them, (before, after) for each axis "
+            f"of shape {shape}; got {checks.shown(widths)}"
         )
     return pairs
 
@@ -238,9 +254,10 @@ def astype(a: Operand, dtype: Any) -> Tensor:
     """
     a = as_tensor("astype", a)
     A = a.data
-    if A.dtype == np.dtype(dtype):
+    dtype = checks.dtype("astype", dtype)
+    if A.dtype == dtype:
         return a
-    if np.dtype(dtype).kind != "f":
+    if dtype.kind != "f":
         return Tensor(A.astype(dtype))
 
     def backward(G):
@@ -264,10 +281,10 @@ def to(a: Operand, device: str) -> Tensor:
 
 
 def _several(op: str, tensors: Sequence[Operand]) -> tuple[Tensor, ...]:
-    tensors = tuple(tensors)
-    if not tensors:
+    several = checks.items(op, "tensors", tensors, "a list or tuple of tensors")
+    if not several:
         raise ValueError(f"{op}: expected at least one tensor, got none")
-    return same_kind(op, *tensors)
+    return same_kind(op, *several)
 
 
 def _pieces(X: Any, cuts: Sequence[int], axis: int) -> list:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.tensor import Tensor, as_array, record
 
@@ -63,7 +62,10 @@ def constant(op: str, value: Any, like: Tensor) -> Tensor:
     """`value` (number, list or array) as a tensor beside `like`: on its device and, for real numbers, of its dtype."""
     xp = array_module(like.data)
     if type(value) in (float, int) and like.dtype.kind == "f":  # the frequent case, x * 2.0, without the detours
-        return Tensor(xp.asarray(value, dtype=like.dtype))
+        try:
+            return Tensor(xp.asarray(value, dtype=like.dtype))
+        except OverflowError:  # 10**400
+            raise OverflowError(f"{op}: {checks.shown(value)} is too large for {like.dtype}") from None
     if type(value) is type(like.data) and value.dtype is like.dtype:  # nothing to convert
         return Tensor(value)
     if is_array(value) and device_of(value) != like.device:
@@ -73,7 +75,8 @@ def constant(op: str, value: Any, like: Tensor) -> Tensor:
     if type(value) is int:
         dtype = np.result_type(like.dtype, 0)
         if not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-            raise OverflowError(f"{op}: {value} does not fit into {dtype}; convert the tensor first: x.astype('int64')")
+            hint = "convert the tensor first: x.astype('int64')"
+            raise OverflowError(f"{op}: {checks.shown(value)} does not fit into {dtype}; {hint}")
         return Tensor(xp.asarray(value, dtype=dtype))
     value = as_tensor(op, value).data  # refuses strings and objects
     dtype = like.dtype if like.dtype.kind == "f" else value.dtype
@@ -139,36 +142,6 @@ def unbroadcast(G: Array, shape: tuple[int, ...]) -> Array:
     added = G.ndim - len(shape)
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1)
     return G.sum(axis=(*range(added), *stretched)).reshape(shape)
-
-
-def normalize_axes(op: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
-    """`axis` (None for all) as a sorted tuple of axes 0..ndim-1; ValueError for one out of range or named twice."""
-    if axis is None:
-        return tuple(range(ndim))
-    try:
-        axes = [operator.index(a) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
-    except TypeError:
-        raise TypeError(f"{op}: axis must be None, a whole number or a tuple of them, got {axis!r:.80}") from None
-    if not all(-ndim <= a < ndim for a in axes):
-        raise ValueError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
-    normalized = sorted(a % ndim for a in axes)
-    if len(set(normalized)) != len(normalized):
-        raise ValueError(f"{op}: axis {axis} names one axis twice")
-    return tuple(normalized)
-
-
-def one_axis(op: str, axis: int, ndim: int) -> int:
-    """`axis` as a number 0..ndim-1; TypeError for a tuple or None, of which one axis would be picked in silence."""
-    if not hasattr(axis, "__index__"):
-        raise TypeError(f"{op}: expected axis as one whole number, got {axis!r:.80}")
-    return normalize_axes(op, axis, ndim)[0]
-
-
-def number(op: str, name: str, value: float) -> float:
-    """A setting as a Python float, which leaves a tensor's dtype alone: float32 times np.float64(2) is float64."""
-    if not isinstance(value, Real):
-        raise TypeError(f"{op}: expected {name} as a number, got {value!r:.80}")
-    return float(value)
 
 
 def record_many(results: Sequence[Array], inputs: tuple[Tensor, ...], backward: Callable) -> tuple[Tensor, ...]:

@@ -8,7 +8,6 @@ With a dilation of d a window takes every d-th pixel. It still holds k of them, 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.tensor import Tensor
@@ -120,18 +120,22 @@ def find_windows(
     """
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{op}: expected images of shape (N, H, W, C), none of them 0; got {shape}")
-    (KH, KW), (sh, sw), (dh, dw) = pair(op, "size", size), pair(op, "stride", stride), pair(op, "dilation", dilation)
+    (KH, KW), (sh, sw) = checks.pair(op, "size", size), checks.pair(op, "stride", stride)
+    (dh, dw), ceil_mode = checks.pair(op, "dilation", dilation), checks.flag(op, "ceil_mode", ceil_mode)
     (_, H, W, _), EH, EW = shape, spread(KH, dh), spread(KW, dw)
-    if padding == "valid":
+    sides = check_padding(op, padding)
+    if sides == "valid":
         rows, columns = (0, 0), (0, 0)
-    elif padding == "same":
+    elif sides == "same":
         rows, columns = _same(H, EH, sh), _same(W, EW, sw)
     else:
-        rows, columns = check_sides(op, padding)
+        rows, columns = sides
     padded = H + sum(rows), W + sum(columns)
     if ceil_mode:
         rows, columns = _ceil(H, EH, sh, rows), _ceil(W, EW, sw, columns)
     windows = Windows(shape, (KH, KW), (sh, sw), (rows, columns), (dh, dw))
+    if math.prod(windows.padded_shape) > checks.MOST_NUMBERS:
+        raise ValueError(f"{op}: padding {padding!r}, with a window spread over {(EH, EW)}, fits into no computer")
     if min(windows.out) < 1:
         wide = "" if (dh, dw) == (1, 1) else f", spread over {(EH, EW)} by its dilation {(dh, dw)},"
         raise ValueError(
@@ -164,7 +168,7 @@ def check_kernel(x: Tensor, kernel: Tensor, bias: Tensor | None, groups: int) ->
     if kernel.data.ndim != 4:
         raise ValueError(f"conv2d: expected a kernel of shape (KH, KW, C, O), got {kernel.shape}")
     C, (_, _, each, O) = x.shape[3], kernel.shape
-    if not is_whole(groups) or groups < 1 or C % groups or O % groups:
+    if checks.size("conv2d", "groups", groups) > 1 and (C % groups or O % groups):
         raise ValueError(
             f"conv2d: groups must divide the input's {C} channels and the kernel's {O} outputs (input {x.shape}, "
             f"kernel {kernel.shape}); got {groups!r}"
@@ -205,24 +209,20 @@ def spread(k: int, d: int) -> int:
     return (k - 1) * d + 1
 
 
-def pair(op: str, name: str, value: Any) -> tuple[int, int]:
-    """`value` as (rows, columns); ValueError unless it is a whole number >= 1 or two of them."""
-    numbers = value if isinstance(value, tuple | list) else (value, value)
-    if len(numbers) != 2 or not all(is_whole(n) and n >= 1 for n in numbers):
-        raise ValueError(f"{op}: {name} must be a whole number >= 1 or two of them, (rows, columns); got {value!r}")
-    return operator.index(numbers[0]), operator.index(numbers[1])
-
-
-def check_sides(op: str, padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Padding in numbers as ((top, bottom), (left, right)); ValueError for anything that is not of this kind."""
+def check_padding(op: str, padding: Any) -> Any:
+    """ "same", "valid", or ((top, bottom), (left, right)); ValueError for anything that is not of this kind."""
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
     rows, columns = padding if isinstance(padding, tuple | list) and len(padding) == 2 else ((padding,) * 2,) * 2
     sides = (rows, columns)
-    if not all(isinstance(s, tuple | list) and len(s) == 2 and all(is_whole(n) and n >= 0 for n in s) for s in sides):
-        raise ValueError(
-            f"{op}: padding must be 'same', 'valid', a whole number >= 0, or ((top, bottom), (left, right)); "
-            f"got {padding!r}"
-        )
-    return (rows[0], rows[1]), (columns[0], columns[1])
+    if not all(isinstance(s, tuple | list) and len(s) == 2 and all(map(_is_side, s)) for s in sides):
+        expected = "'same', 'valid', a whole number >= 0, or ((top, bottom), (left, right))"
+        checks.refuse(op, "padding", expected, padding)
+    return (int(rows[0]), int(rows[1])), (int(columns[0]), int(columns[1]))
+
+
+def _is_side(n: Any) -> bool:
+    return checks.is_whole(n) and 0 <= n < checks.MOST
 
 
 def _same(n: int, extent: int, s: int) -> tuple[int, int]:
@@ -240,8 +240,3 @@ def _ceil(n: int, extent: int, s: int, sides: tuple[int, int]) -> tuple[int, int
     before, after = sides
     windows = min(-(-(before + n + after - extent) // s) + 1, -(-(before + n) // s))
     return before, max(0, (windows - 1) * s + extent - before - n)
-
-
-def is_whole(n: Any) -> bool:
-    """Whether n is a whole number of Python or NumPy; True and False are none."""
-    return hasattr(n, "__index__") and not isinstance(n, bool)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.optim.optimizer import Optimizer, check_fraction, check_not_negative
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.runtime.fusion import fused
 from tinygrad_edu.tensor import Tensor
 
@@ -44,10 +45,11 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        check_fraction(type(self).__name__, beta1=betas[0], beta2=betas[1])
-        check_not_negative(type(self).__name__, eps=eps)
-        self.betas = float(betas[0]), float(betas[1])
-        self.eps = float(eps)
+        name = type(self).__name__
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            checks.refuse(name, "betas", "two numbers, such as (0.9, 0.999)", betas)
+        self.betas = checks.fraction(name, "beta1", betas[0]), checks.fraction(name, "beta2", betas[1])
+        self.eps = checks.not_negative(name, "eps", eps)
         self.keep_together(self.small_ones())
 
     def remembers(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.tensor import Tensor
 
@@ -18,9 +19,13 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     parameter does not move, so a gradient that is left in it does not count. A length that is not finite is returned,
     so that it can be seen, and nothing is scaled.
     """
-    if not max_norm > 0:
-        raise ValueError(f"clip_grad_norm: max_norm must be > 0, got {max_norm}")
-    gradients = [(p, p.grad) for p in parameters if p.grad is not None and p.requires_grad]
+    max_norm = checks.positive("clip_grad_norm", "max_norm", max_norm)
+    several = checks.items(
+        "clip_grad_norm", "parameters", parameters, "a list of parameters, such as model.parameters()"
+    )
+    for p in several:
+        checks.instance("clip_grad_norm", "each parameter", p, Tensor, "a Tensor")
+    gradients = [(p, p.grad) for p in several if p.grad is not None and p.requires_grad]
     norm = _length([_at_least_float32(g) for _, g in gradients])
     if max_norm < norm < math.inf:
         for p, g in gradients:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module, to_numpy
 from tinygrad_edu.tensor import Tensor
 
@@ -37,7 +37,9 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.0) -> None:
         name = type(self).__name__
-        self.parameters = list(parameters)
+        self.parameters = checks.items(
+            name, "parameters", parameters, "a list of parameters, such as model.parameters()"
+        )
         if not self.parameters:
             raise ValueError(f"{name}: expected at least one parameter, got none")
         for p in self.parameters:
@@ -47,9 +49,8 @@ class Optimizer:
             raise ValueError(f"{name}: no parameter requires a gradient, so none would ever move")
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError(f"{name}: a parameter was given twice; every step would move it twice")
-        check_not_negative(name, lr=lr, weight_decay=weight_decay)
-        self.lr = float(lr)
-        self.weight_decay = float(weight_decay)
+        self.lr = checks.not_negative(name, "lr", lr)
+        self.weight_decay = checks.not_negative(name, "weight_decay", weight_decay)
         self.t = 0
         self.missed = [0 for _ in self.parameters]
         self.state: list[dict[str, Array]] = [{} for _ in self.parameters]
@@ -109,6 +110,7 @@ class Optimizer:
 
         Taken unseen, a state of another kind would raise no error: training would go on, as if without a past.
         """
+        checks.instance(type(self).__name__, "state", state, dict, "a dict, name -> array, from state_dict()")
         t, wrong, known = _count(state.get("t")), [], {"t"}
         if t is None:
             wrong.append(f"t must be a whole number >= 0, got {state.get('t')!r}")
@@ -125,18 +127,6 @@ class Optimizer:
         wrong += [f"unknown: {key} {np.shape(values)}" for key, values in state.items() if key not in known]
         if wrong:
             raise ValueError(f"this state does not belong to this {type(self).__name__}:\n  " + "\n  ".join(wrong))
-
-
-def check_not_negative(name: str, **values: float) -> None:
-    for key, value in values.items():
-        if not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise ValueError(f"{name}: {key} must be a finite number >= 0, got {value!r}")
-
-
-def check_fraction(name: str, **values: float) -> None:
-    for key, value in values.items():
-        if not isinstance(value, Real) or not 0 <= value < 1:
-            raise ValueError(f"{name}: {key} must lie in 0 <= {key} < 1, got {value!r}")
 
 
 def _count(value: Any) -> int | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+from tinygrad_edu import checks
+
 
 def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
     """The learning rate of a step: half a cosine from `lr` down to 0 (Loshchilov and Hutter 2017).
@@ -30,11 +32,10 @@ def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
     warmup : int
         Steps at the beginning, during which the rate grows linearly.
     """
-    if not lr >= 0 or not 0 <= warmup < steps or step < 0:
-        raise ValueError(
-            f"cosine: expected lr >= 0, step >= 0 and 0 <= warmup < steps; got lr {lr}, step {step}, "
-            f"warmup {warmup}, steps {steps}"
-        )
+    lr, step = checks.not_negative("cosine", "lr", lr), checks.whole("cosine", "step", step)
+    steps, warmup = checks.size("cosine", "steps", steps), checks.whole("cosine", "warmup", warmup)
+    if warmup >= steps:
+        raise ValueError(f"cosine: expected fewer steps of warmup than steps; got {warmup} of {steps}")
     if step < warmup:
         return lr * (step + 1) / (warmup + 1)
     done = min((step - warmup) / (steps - warmup), 1.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
-from tinygrad_edu.optim.optimizer import Optimizer, check_fraction
+from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.tensor import Tensor
 
 
@@ -21,8 +22,7 @@ class SGD(Optimizer):
         self, parameters: Iterable[Tensor], lr: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        check_fraction("SGD", momentum=momentum)
-        self.momentum = float(momentum)
+        self.momentum = checks.fraction("SGD", "momentum", momentum)
 
     def remembers(self) -> dict[str, float]:
         return {"velocity": -math.inf} if self.momentum else {}

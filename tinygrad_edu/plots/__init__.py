@@ -4,8 +4,9 @@ Only this package imports matplotlib, and it never touches pyplot: a figure here
 returned, so it needs no display and leaves no global state behind. In a notebook it shows itself.
 
 Every function takes the path first, chooses the format by its ending (`.png`, `.pdf`, `.svg`), makes missing folders,
-and returns the figure; None for a path saves nothing. A file appears complete or not at all. `style.py` holds what all
-figures share.
+and returns the figure; None for a path saves nothing. A file appears complete or not at all. What cannot be drawn is
+refused: TypeError for what is no array, text or dict where one is expected, ValueError for wrong shapes and values.
+`style.py` holds what all figures share.
 """
 
 from tinygrad_edu.plots.architecture import draw_architecture

@@ -4,11 +4,12 @@ import itertools
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, Picture, new_figure, set_title
 
 Skip = tuple[int, int]
@@ -75,7 +76,7 @@ def draw_architecture(
     ValueError
         No stage, a shape that is neither (H, W, C) nor (D,), or a skip that does not lead forwards to a stage.
     """
-    _check(stages, skips)
+    stages, skips = _checked(stages, skips)
     blocks = _blocks(stages)
     rows = _into_rows([block.room for block in blocks], skips)
     levels = _levels(skips, rows)
@@ -101,17 +102,26 @@ def draw_architecture(
     return figure
 
 
-def _check(stages: Sequence[tuple[str, tuple[int, ...]]], skips: Sequence[Skip]) -> None:
+def _checked(stages: Sequence[tuple[str, tuple[int, ...]]], skips: Sequence[Skip]) -> tuple[list[Any], list[Skip]]:
+    where, found = "draw_architecture", []
+    stages = checks.items(where, "stages", stages, "a list of (label, shape)")
+    skips = checks.items(where, "skips", skips, "a list of (from, to)")
     if not stages:
         raise ValueError("draw_architecture: there is no stage to draw")
-    for label, shape in stages:
+    for stage in stages:
+        if not isinstance(stage, tuple | list) or len(stage) != 2:
+            checks.refuse(where, "each of stages", "(label, shape)", stage)
+        label, shape = checks.text(where, "a label", stage[0]), checks.shape(where, "a shape", stage[1])
+        found.append((label, shape))
         if len(shape) not in (1, 3):
             raise ValueError(f"draw_architecture: expected shapes (H, W, C) or (D,); {label!r} has {shape}")
-    for a, b in skips:
-        if not 0 <= a < b < len(stages):
+    for skip in skips:
+        whole = isinstance(skip, tuple | list) and len(skip) == 2 and all(map(checks.is_whole, skip))
+        if not whole or not 0 <= skip[0] < skip[1] < len(stages):
             raise ValueError(
-                f"draw_architecture: the skip {(a, b)} must lead forwards between stages 0..{len(stages) - 1}"
+                f"{where}: the skip {checks.shown(skip)} must lead forwards between stages 0..{len(stages) - 1}"
             )
+    return found, [(int(a), int(b)) for a, b in skips]
 
 
 def _blocks(stages: Sequence[tuple[str, tuple[int, ...]]]) -> list[Block]:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, legend_below, line_style, new_figure, set_title
 
 FEWEST_EPOCHS = 3  # two dots and the line between them say no more than the table does
@@ -38,16 +39,17 @@ def training_curves(
     ValueError
         No epoch, no curve, or a curve whose length is not E.
     """
-    if len(epochs) == 0 or not curves:
+    where = "training_curves"
+    x, named = _epochs(where, epochs), checks.mapping(where, "curves", curves, "a dict, name -> values")
+    checks.text(where, "ylabel", ylabel)
+    if len(x) == 0 or not named:
         raise ValueError("training_curves: nothing to draw, give at least one epoch and one curve")
-    for name, values in curves.items():
-        if len(values) != len(epochs):
-            raise ValueError(f"training_curves: curve {name!r} has {len(values)} values for {len(epochs)} epochs")
-    if _too_few(path, epochs):
+    drawn = {name: _values(where, name, values, len(x)) for name, values in named.items()}
+    if _too_few(path, x):
         return None
     with new_figure(path, PAGE_WIDTH, 3.5) as figure:
         axes = figure.add_subplot()
-        _draw(axes, epochs, curves, ylabel)
+        _draw(axes, x, drawn, ylabel)
         set_title(figure, title)
         legend_below(figure, axes.lines)
     return figure
@@ -72,22 +74,43 @@ def train_and_validation(
     losses, accuracies : (training, validation), E values each; accuracies in percent.
     title : one line above both.
     """
-    panels = [dict(zip(("training", "validation"), pair, strict=True)) for pair in (losses, accuracies)]
-    for name, values in (item for panel in panels for item in panel.items()):
-        if len(values) != len(epochs):
-            raise ValueError(f"train_and_validation: {len(values)} {name} values for {len(epochs)} epochs")
-    if _too_few(path, epochs):
+    where = "train_and_validation"
+    x = _epochs(where, epochs)
+    panels: list[dict[str, np.ndarray]] = []
+    for name, pair in (("losses", losses), ("accuracies", accuracies)):
+        both = checks.items(where, name, pair, "two lists of values, (training, validation)")
+        if len(both) != 2:
+            checks.refuse(where, name, "two lists of values, (training, validation)", pair)
+        kinds = zip(("training", "validation"), both)
+        panels.append({kind: _values(where, kind, values, len(x)) for kind, values in kinds})
+    if _too_few(path, x):
         return None
     with new_figure(path, PAGE_WIDTH, 3.0) as figure:
         cells = figure.subplots(1, 2)
         for axes, panel, ylabel in zip(cells, panels, ("loss (nats per image)", "accuracy (%)"), strict=True):
-            _draw(axes, epochs, panel, ylabel)
+            _draw(axes, x, panel, ylabel)
         set_title(figure, title)
         legend_below(figure, cells[0].lines)
     return figure
 
 
-def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
+def _epochs(where: str, epochs: Sequence[int]) -> np.ndarray:
+    """The x axis."""
+    array = checks.numbers(where, "epochs", epochs)
+    if array.ndim != 1:
+        checks.refuse(where, "epochs", "a list of epoch numbers", epochs)
+    return array
+
+
+def _values(where: str, name: str, values: Sequence[float], count: int) -> np.ndarray:
+    """A curve with a value for each epoch."""
+    array = checks.numbers(where, f"curve {name!r}", values)
+    if array.shape != (count,):
+        raise ValueError(f"{where}: curve {name!r} has {array.size} values for {count} epochs")
+    return array
+
+
+def _too_few(path: Destination, epochs: np.ndarray) -> bool:
     """Whether there is nothing to see. Says so, and takes an older picture away, which would pass for this run's."""
     if len(epochs) >= FEWEST_EPOCHS:
         return False
@@ -98,7 +121,7 @@ def _too_few(path: Destination, epochs: Sequence[int]) -> bool:
     return True
 
 
-def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
+def _draw(axes: Axes, epochs: np.ndarray, curves: Mapping[str, np.ndarray], ylabel: str) -> None:
     for i, (name, values) in enumerate(curves.items()):
         axes.plot(epochs, values, label=name, **line_style(i, len(epochs)))
     axes.set(xlabel="epoch", ylabel=ylabel)

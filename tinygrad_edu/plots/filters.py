@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, Picture, new_figure, set_title
 
 # Inches: the title, the image that the maps are of, and left of the filters "start", "end" and "map".
@@ -38,7 +39,9 @@ def filter_images(
     ValueError
         Other shapes, NaN or infinity.
     """
-    first, last, pixels, M = np.asarray(start), np.asarray(end), np.asarray(image), np.asarray(maps)
+    where = "filter_images"
+    first, last = checks.numbers(where, "start", start), checks.numbers(where, "end", end)
+    pixels, M = checks.numbers(where, "image", image), checks.numbers(where, "maps", maps)
     _check(first, last, pixels, M)
     count = first.shape[3]
     columns = min(count, int((PAGE_WIDTH - NAMES) / CELL))
@@ -63,7 +66,7 @@ def filter_images(
 def _check(first: NDArray, last: NDArray, pixels: NDArray, maps: NDArray) -> None:
     if first.ndim != 4 or first.shape[2] != 3 or first.size == 0 or last.shape != first.shape:
         raise ValueError(f"filter_images: expected two sets of kernels (KH, KW, 3, O), got {first.shape}, {last.shape}")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ValueError(f"filter_images: expected an image (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
     if maps.ndim != 3 or maps.shape[2] != first.shape[3] or maps.size == 0:
         raise ValueError(f"filter_images: expected maps (MH, MW, {first.shape[3]}), one a filter, got {maps.shape}")

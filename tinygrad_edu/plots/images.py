@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import PAGE_WIDTH, Destination, image_cells, new_figure, set_title
 
 
@@ -27,7 +28,8 @@ def weight_images(path: Destination, weights: ArrayLike, class_names: Sequence[s
     ValueError
         Weights of another shape, NaN or infinity among them, or a number of names that is not K.
     """
-    W = np.asarray(weights)
+    W = checks.numbers("weight_images", "weights", weights)
+    class_names = checks.texts("weight_images", "class_names", class_names)
     if W.ndim != 2 or W.shape[0] != 784 or W.shape[1] == 0:
         raise ValueError(f"weight_images: expected weights of shape (784, classes), got {W.shape}")
     classes = W.shape[1]
@@ -76,11 +78,11 @@ def image_grid(
         No image, another shape or range, a number of captions that is not N, or fewer than one column.
     """
     pixels, brightest = _checked_images(images)
+    captions, columns = checks.texts("image_grid", "captions", captions), checks.size("image_grid", "columns", columns)
+    checks.text("image_grid", "title", title)
     count, height, width = pixels.shape[:3]
     if len(captions) != count:
         raise ValueError(f"image_grid: {len(captions)} captions for {count} images")
-    if columns < 1:
-        raise ValueError(f"image_grid: columns must be at least 1, got {columns}")
 
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -99,7 +101,7 @@ def image_grid(
 
 def _checked_images(images: ArrayLike) -> tuple[NDArray[np.generic], float]:
     """The images as one array, and the value that means white (black is 0)."""
-    pixels = np.asarray(images)
+    pixels = checks.numbers("image_grid", "images", images)
     if pixels.size == 0:
         raise ValueError("image_grid: there are no images to draw")
     if not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)):

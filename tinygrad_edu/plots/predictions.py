@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, image_cells, new_figure, set_title
 
 ROWS = ("sure\nand right", "unsure\nand right", "unsure\nand wrong", "sure\nand wrong")
@@ -36,12 +37,19 @@ def prediction_rows(
     title : one line above.
     columns : images in a row; a row stays shorter where there are not so many.
     """
-    pixels, y, P = np.asarray(images), np.asarray(labels), np.asarray(probabilities)
-    if len(pixels) == 0 or not len(pixels) == len(y) == len(P) or P.ndim != 2 or P.shape[1] != len(class_names):
+    where = "prediction_rows"
+    pixels, P = checks.numbers(where, "images", images), checks.numbers(where, "probabilities", probabilities)
+    y, class_names = checks.numbers(where, "labels", labels, "iu"), checks.texts(where, "class_names", class_names)
+    columns, N, K = checks.size(where, "columns", columns), y.size, len(class_names)
+    if N == 0 or y.shape != (N,) or pixels.shape[:1] != (N,) or P.shape != (N, K):
         raise ValueError(
-            f"prediction_rows: expected N images, N labels and probabilities (N, {len(class_names)}); got "
+            f"prediction_rows: expected N images, N labels and probabilities (N, {K}); got "
             f"{pixels.shape}, {y.shape} and {P.shape}"
         )
+    if not (pixels.ndim == 3 or pixels.shape[3:] == (3,)) or 0 in pixels.shape:
+        checks.refuse(where, "images", "of shape (N, H, W, 3) or (N, H, W)", pixels.shape)
+    if y.min() < 0 or y.max() >= K or not np.isfinite(P).all():
+        raise ValueError(f"{where}: labels must lie in 0..{K - 1}, and probabilities be finite")
     said, sure = P.argmax(axis=1), P.max(axis=1)
     with new_figure(path, PAGE_WIDTH, 4.9) as figure:
         cells = image_cells(figure, len(ROWS), columns)

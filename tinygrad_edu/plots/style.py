@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # matplotlib needs it as well
 
+from tinygrad_edu import checks
 from tinygrad_edu.files import write_whole
 
 # Okabe and Ito's palette without its yellow, which is lost on white paper. The first two differ most: they are the
@@ -79,6 +80,10 @@ def new_figure(path: Destination, width: float, height: float, by_hand: bool = F
 
     Matplotlib finds room for everything; `by_hand`, for drawings, puts things where they are told to be.
     """
+    if path is not None:
+        ending = checks.path("plots", "path", path).suffix[1:]
+        if ending.lower() not in FigureCanvasAgg.get_supported_filetypes():
+            raise ValueError(f"plots: the picture's name must end in .png, .pdf or .svg, got {Path(path).name!r}")
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Picture(figsize=(width, height), layout=None if by_hand else "constrained")
         FigureCanvasAgg(figure)
@@ -89,8 +94,6 @@ def new_figure(path: Destination, width: float, height: float, by_hand: bool = F
 
 def _save(figure: Figure, path: Path) -> None:
     """Write the whole picture: nobody ever sees half of one, or loses an old one to a failed save."""
-    if len(path.suffix) < 2:
-        raise ValueError(f"the picture's name must end in .png, .pdf or .svg, got {path.name!r}")
     ending = path.suffix[1:]
     facts: dict[str, Any] = {"metadata": {"Title": _spoken_title(figure)}} if ending in ("png", "pdf", "svg") else {}
     picture = io.BytesIO()
@@ -135,6 +138,7 @@ def image_cells(figure: Figure, rows: int, columns: int) -> list[Axes]:
 
 def set_title(figure: Figure, title: str) -> None:
     """One line over the whole figure, or more where one would not fit."""
+    checks.text("plots", "title", title)
     by_hand = figure.get_layout_engine() is None
     text = figure.suptitle(title, **({"y": 1 - 0.08 / figure.get_figheight()} if by_hand else {}))
     columns = len(title)

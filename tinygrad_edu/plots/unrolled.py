@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
+from tinygrad_edu import checks
 from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, Picture, new_figure, set_title
 
 Point = tuple[float, float]  # inches from the picture's lower left corner
@@ -87,10 +88,11 @@ def unrolled_network(path: Destination, steps: int, cell: str, units: int, title
     units : its number of units.
     title : one line above the drawing.
     """
-    if not 1 <= steps <= 10:
-        raise ValueError(f"unrolled_network: 1 to 10 steps can be drawn, got {steps}")
-    if cell not in CELLS:
-        raise ValueError(f"unrolled_network: expected one of the cells {', '.join(CELLS)}, got {cell!r}")
+    where = "unrolled_network"
+    steps, units = checks.size(where, "steps", steps), checks.size(where, "units", units)
+    if steps > 10:
+        raise ValueError(f"{where}: 1 to 10 steps can be drawn, got {steps}")
+    checks.choice(where, "cell", cell, CELLS)
     kind = CELLS[cell]
     top = 1.0 + HALF * len(kind.values)  # of the cells' boxes, when unrolled
     height = top + 1.65 + 0.25 * len(kind.lanes)

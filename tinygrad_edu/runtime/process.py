@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 
+from tinygrad_edu import checks
+
 VARIABLE = "TINYGRAD_EDU_TUNE"
 
 _on = os.environ.get(VARIABLE) or "1"
@@ -29,7 +31,7 @@ def tune_process(on: bool) -> None:
     malloc was told by then cannot be taken back.
     """
     global _tuned
-    _tuned = bool(on)
+    _tuned = checks.flag("tune_process", "on", on)
 
 
 def may_tune() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.normalization import checked, move_running, running_pair
 from tinygrad_edu.ops.support import Operand
@@ -56,6 +57,7 @@ def batch_norm(
         dL/dx_j  =  g_j / s                                                         (10)
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
+    eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
     running = running_pair(x, running_mean, running_var, training)
     xp = array_module(x.data)
     X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
@@ -65,7 +67,7 @@ def batch_norm(
         move_running(running, (m, v), momentum)
     else:
         m, v = running
-    s = xp.sqrt(v + float(eps))  # (3)
+    s = xp.sqrt(v + eps)  # (3)
     x_hat = (X - m) / s  # (4)
     Y = gamma_ * x_hat + beta_  # (5)
 

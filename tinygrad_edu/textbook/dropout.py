@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import array_module
-from tinygrad_edu.ops.dropout import check_p, check_rng
 from tinygrad_edu.ops.support import Operand, floating
 from tinygrad_edu.tensor import Tensor, record
 
@@ -24,11 +24,11 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
     For each element a random number of 16 bits decides, as in `ops.dropout`, so that one seed drops the same elements
     on both storeys; p is rounded to a multiple of 1/65536, also in the scale.
     """
-    check_p("dropout", p)
+    p = checks.probability("dropout", "p", p)
     x = floating("dropout", x)
     if p == 0:
         return x
-    check_rng("dropout", rng)
+    checks.generator("dropout", "rng", rng)
     p = min(round(p * 65536), 65535) / 65536
     kept = rng.integers(0, 65536, size=x.shape, dtype=np.uint16) >= 65536 * p  # with probability 1 - p
     M = (array_module(x.data).asarray(kept) / (1 - p)).astype(x.dtype)  # (1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.backend import Array, array_module
+from tinygrad_edu import checks
+from tinygrad_edu.backend import Array, array_module, is_array
 
 
 def sgd(
@@ -17,6 +18,9 @@ def sgd(
         v = momentum v + g'                                                         (2)
         p = p - lr v                                                                (3)
     """
+    _check("sgd", p=p, g=g, v=v)
+    lr, momentum = checks.not_negative("sgd", "lr", lr), checks.fraction("sgd", "momentum", momentum)
+    weight_decay = checks.not_negative("sgd", "weight_decay", weight_decay)
     g = g + weight_decay * p  # (1)
     v = momentum * v + g  # (2)
     p = p - lr * v  # (3)
@@ -49,10 +53,27 @@ def adam(
         v_hat = v / (1 - b2^t)                                                      (7)
         p = p - lr m_hat / (sqrt(v_hat) + eps)                                      (8)
     """
-    b1, b2 = betas
+    _check("adam", p=p, g=g, m=m, v=v)
+    t, lr, eps = (
+        checks.size("adam", "t", t),
+        checks.not_negative("adam", "lr", lr),
+        checks.not_negative("adam", "eps", eps),
+    )
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        checks.refuse("adam", "betas", "two numbers, such as (0.9, 0.999)", betas)
+    b1, b2 = (checks.fraction("adam", "betas", b) for b in betas)
     m = b1 * m + (1 - b1) * g  # (4)
     v = b2 * v + (1 - b2) * g**2  # (5)
     m_hat = m / (1 - b1**t)  # (6)
     v_hat = v / (1 - b2**t)  # (7)
     p = p - lr * m_hat / (array_module(v).sqrt(v_hat) + eps)  # (8)
     return p, m, v
+
+
+def _check(name: str, **arrays: Array) -> None:
+    """TypeError or ValueError unless all are arrays of floating-point numbers, of one shape."""
+    for key, array in arrays.items():
+        if not is_array(array) or array.dtype.kind != "f":
+            checks.refuse(name, key, "an array of floating-point numbers", array, TypeError)
+        if array.shape != arrays["p"].shape:
+            checks.refuse(name, key, f"of p's shape {arrays['p'].shape}", array)
