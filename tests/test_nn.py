@@ -172,6 +172,12 @@ def test_dropout_refuses_what_is_no_probability(p):
         nn.LSTM(2, 3, recurrent_dropout=p)
 
 
+def test_the_scale_of_dropout_belongs_to_the_probability_that_is_drawn():
+    """It is a multiple of 1/65536: 0.1 becomes 6554/65536, and the scale must be that one's, or the mean is off."""
+    y = ops.dropout(np.ones(10_000), 0.1, np.random.default_rng(0)).data
+    assert set(np.unique(y)) == {0.0, 65536 / (65536 - 6554)}
+
+
 def test_dropout_drops_while_training_and_nothing_in_evaluation():
     layer = nn.Dropout(0.5, np.random.default_rng(0))
     x = Tensor(np.ones((100, 100), np.float32))

@@ -136,6 +136,30 @@ def test_a_saved_and_restored_optimiser_goes_on_to_the_bit(name):
     assert all(np.array_equal(state[key], frozen[key]) for key in state)  # copies, not the memory itself
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_optimiser_with_a_past_of_its_own_takes_the_loaded_one(name):
+    """What Adam lays end to end for its small parameters is laid anew."""
+    ours, others = parameters(), parameters()
+    first, second = PAIRS[name][0](ours), PAIRS[name][0](others)
+
+    def step(optimiser, g):
+        for p in optimiser.parameters:
+            p.grad = np.full(p.shape, g)
+        optimiser.step()
+
+    step(first, 1.0)
+    for g in (-3.0, 8.0):
+        step(second, g)
+    second.load_state_dict(first.state_dict())
+    for p, q in zip(ours, others):
+        q.data = p.data.copy()
+    for g in (0.5, -2.0):
+        step(first, g)
+        step(second, g)
+    for p, q in zip(ours, others):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_a_copied_optimiser_goes_on_like_its_original(make, make_copy):

@@ -9,6 +9,7 @@ from tinygrad_edu import Tensor, data, manual_seed, ops
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 from tinygrad_edu.plots import style
 
+
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     """file name -> the figure that would be in it, of all that a script saves."""

@@ -25,7 +25,7 @@ REASONS = Path(__file__).with_name("uncovered.toml")
 
 
 def measure(processes: int, tests: list[str]) -> None:
-    """Run the suite under coverage, with the processes it starts: DATA knows each line's tests, DURATIONS their time."""
+    """Run the suite under coverage, with the processes it starts: DATA gets each line's tests, DURATIONS their time."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     coverage("erase")
     arguments = ["-n", str(processes), "-p", "no:cacheprovider", f"--junitxml={DURATIONS}", *tests]
@@ -55,7 +55,7 @@ def gaps(files: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
     for file, facts in files.items():
         for function, part in facts["functions"].items():
             lines = ranges(part["missing_lines"])
-            # A branch to or from a line that was not run tells nothing new; one to a negative number leaves the function.
+            # A branch from or to a line that was not run tells nothing new; one to a negative number is the end.
             branches = [
                 f"{start}->{end if end > 0 else 'end'}"
                 for start, end in part["missing_branches"]
