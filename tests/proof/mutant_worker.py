@@ -1,6 +1,7 @@
 """Runs tests on one mutation after another: `python -m proof.mutant_worker TREE`, started by `mutants.py`.
 
-Reads requests from stdin, a line of JSON each, and answers each with a line: {"outcome": "killed" | "survived"}.
+Reads requests from stdin, a line of JSON each, and answers each with a line,
+{"outcome": "killed" or "survived", "said": the end of what pytest printed}.
 
     {"file": F, "code": C, "tests": [[...], ...], "seconds": S}
 
@@ -16,6 +17,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import hypothesis
@@ -26,7 +28,9 @@ import pytest
 with contextlib.suppress(ImportError):
     import torch  # noqa: F401
 
-OPTIONS = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "--no-header", "--tb=no"]
+SAID = "said.txt"  # in the tree
+OPTIONS = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "--no-header", "--tb=line"]
+OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of the plugins that are imported already
 
 
 class NoShrinking:
@@ -49,13 +53,16 @@ def outcome(lists: list[list[str]], seconds: float) -> str:
     child = os.fork()
     if child == 0:
         os.setsid()  # with the processes that tests start, so that all can be ended together
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        said = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         status = 2
         try:
             status = 1 if any(fails(tests) for tests in lists) else 0
+        except BaseException:
+            traceback.print_exc(file=sys.stdout)
         finally:
+            sys.stdout.flush()
             os._exit(status)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -79,7 +86,8 @@ def main() -> None:
             found = outcome(request["tests"], request["seconds"])
         finally:
             file.write_bytes(before)
-        print(json.dumps({"outcome": found}), flush=True)
+        said = Path(SAID).read_text(encoding="utf-8", errors="replace")[-2000:]
+        print(json.dumps({"outcome": found, "said": said}), flush=True)
 
 
 if __name__ == "__main__":

@@ -131,13 +131,15 @@ class Worker:
             env={**os.environ, **settings},
         )
 
-    def outcome(self, file: str, code: str, tests: list[list[str]], seconds: float) -> str:
+    def outcome(self, file: str, code: str, tests: list[list[str]], seconds: float) -> tuple[str, str]:
+        """ "killed" or "survived", and what pytest said at the end."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         request = {"file": file, "code": code, "tests": tests, "seconds": seconds}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())["outcome"]
+        reply = json.loads(self.process.stdout.readline())
+        return reply["outcome"], reply["said"]
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -159,7 +161,7 @@ def try_all(mutations: list[Mutation], tests: Tests, workers: int, budget: float
                 one = waiting.get_nowait()
                 chosen = tests.of(one, budget)
                 limit = 30 + 4 * sum(tests.seconds[test] for some in chosen for test in some)
-                found[one] = worker.outcome(one.file, one.code, chosen, limit) if chosen else "no test"
+                found[one] = worker.outcome(one.file, one.code, chosen, limit)[0] if chosen else "no test"
                 if found[one] != "killed":
                     print(f"{found[one]}: {one}", flush=True)
         worker.close()
@@ -183,9 +185,11 @@ def failing_unchanged(mutations: list[Mutation], tests: Tests, budget: float) ->
         worker = Worker(tree)
         file = targets()[0]
         code = (ROOT / file).read_text(encoding="utf-8")
-        failing = [name for name, some in by_file.items() if worker.outcome(file, code, [some], 600) != "survived"]
+        outcomes = {name: worker.outcome(file, code, [some], 600) for name, some in by_file.items()}
         worker.close()
-    return failing
+    return [
+        f"{name} fails without any change:\n{said}" for name, (outcome, said) in outcomes.items() if outcome == "killed"
+    ]
 
 
 def equivalent() -> dict[tuple[str, str, str], str]:
@@ -200,7 +204,7 @@ def prove(count: int | None = 400, seed: int = 0, workers: int = 2, budget: floa
         covered.measure(workers, [])
     tests = Tests()
     places, mutations = drawn(ROOT, [file for file in targets() if files in file], count, seed)
-    failures = [f"{name}: fails without any change" for name in failing_unchanged(mutations, tests, budget)]
+    failures = failing_unchanged(mutations, tests, budget)
     found = {} if failures else try_all(mutations, tests, workers, budget)
     reviewed = equivalent()
     survivors = [one for one, outcome in found.items() if outcome != "killed"]
