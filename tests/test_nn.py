@@ -543,3 +543,13 @@ def test_a_state_of_anything_but_numbers_changes_nothing():
     with pytest.raises(ValueError, match="could not convert"):
         layer.load_state_dict({"weight": np.ones((1, 1)), "bias": np.array(["x"])})
     np.testing.assert_array_equal(layer.weight.data, before["weight"])
+
+
+def test_the_children_of_a_module_are_its_own_parts_alone():
+    inner = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    model = nn.Sequential(inner, nn.Linear(3, 1))
+    assert [(name, type(child)) for name, child in model.children()] == [
+        ("layers.0", nn.Sequential),
+        ("layers.1", nn.Linear),
+    ]
+    assert [name for name, _ in inner.children()] == ["layers.0", "layers.1"]

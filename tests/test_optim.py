@@ -533,3 +533,19 @@ def test_the_gradient_of_a_frozen_parameter_does_not_count():
     ours[2].requires_grad = False
     assert optim.clip_grad_norm(ours, 1.0) == 5.0
     assert [p.grad.tolist() for p in ours] == [[pytest.approx(0.6)], [pytest.approx(0.8)], [12.0]]
+
+
+def test_a_rule_of_ones_own_needs_an_update_and_remembers_nothing_by_default():
+    class Sign(optim.optimizer.Optimizer):
+        def update(self, i, p, g):
+            p -= self.lr * np.sign(g)
+
+    p = Tensor([1.0, 2.0], requires_grad=True)
+    p.grad = np.array([3.0, -4.0])
+    optimiser = Sign([p], lr=0.5)
+    optimiser.step()
+    assert p.data.tolist() == [0.5, 2.5]
+    assert optimiser.state_dict() == {"t": 1}
+    optimiser.load_state_dict(optimiser.state_dict())
+    with pytest.raises(NotImplementedError):
+        optim.optimizer.Optimizer([p], lr=0.5).step()
