@@ -549,3 +549,20 @@ def test_a_rule_of_ones_own_needs_an_update_and_remembers_nothing_by_default():
     optimiser.load_state_dict(optimiser.state_dict())
     with pytest.raises(NotImplementedError):
         optim.optimizer.Optimizer([p], lr=0.5).step()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_step_without_any_gradient_moves_nothing(name):
+    ours = parameters()
+    before = [p.data.copy() for p in ours]
+    PAIRS[name][0](ours).step()
+    for p, b in zip(ours, before):
+        np.testing.assert_array_equal(p.data, b)
+
+
+def test_one_gradient_alone_on_the_gpu_is_clipped(cupy):
+    p = Tensor([3.0, 4.0], requires_grad=True).to("cuda")
+    p = Tensor(p.data, requires_grad=True)
+    p.grad = p.data * 2
+    assert optim.clip_grad_norm([p], 1.0) == pytest.approx(10)
+    np.testing.assert_allclose(cupy.asnumpy(p.grad), [0.6, 0.8])

@@ -173,3 +173,18 @@ def test_pixels_must_be_floating_point(function):
 def test_the_global_average_of_nothing():
     with pytest.raises(ValueError, match="none of them 0"):
         ops.global_avg_pool2d(Tensor(np.zeros((1, 0, 4, 1), np.float32)))
+
+
+@pytest.mark.parametrize("pixels", [256, 257])
+def test_the_winner_of_a_large_window_may_stand_last(pixels):
+    """Positions are remembered in a byte up to 256 of them; position 256 needs more."""
+    x = Tensor(np.arange(float(pixels)).reshape(1, 1, pixels, 1), requires_grad=True)
+    ops.max_pool2d(x, (1, pixels)).sum().backward()
+    assert x.grad[0, 0, :, 0].tolist() == [0.0] * (pixels - 1) + [1.0]
+
+
+@pytest.mark.parametrize("function", [lambda x: ops.max_pool2d(x, 2), lambda x: ops.avg_pool2d(x, 2)])
+@pytest.mark.parametrize("dtype", [bool, np.complex64])
+def test_pixels_that_are_no_real_numbers_are_refused(function, dtype):
+    with pytest.raises(TypeError):
+        function(np.ones((1, 4, 4, 1), dtype))

@@ -428,3 +428,11 @@ def test_frozen_weights_change_no_gradient_of_the_inputs(cupy, cell, device):
         gradients.append(x.grad.tolist())
         assert all((parameter.grad is None) == frozen for parameter in layer.parameters())
     assert gradients[0] == gradients[1]
+
+
+@pytest.mark.parametrize("function", [ops.simple_rnn, ops.lstm, ops.gru])
+def test_weights_without_units_are_refused(function):
+    bias = np.ones((2, 0)) if function is ops.gru else np.ones(0)
+    for U in (np.ones((0, 0)), np.float64(1.0)):
+        with pytest.raises(ValueError, match=r"expected"):
+            function(np.ones((2, 5, 3)), np.ones((3, 0)), U, bias)

@@ -28,7 +28,16 @@ def measure(processes: int, tests: list[str]) -> None:
     """Run the suite under coverage, with the processes it starts: DATA gets each line's tests, DURATIONS their time."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     coverage("erase")
-    arguments = ["-n", str(processes), "-p", "no:cacheprovider", f"--junitxml={DURATIONS}", *tests]
+    arguments = [
+        "-n",
+        str(processes),
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "proof.contexts",
+        f"--junitxml={DURATIONS}",
+        *tests,
+    ]
     coverage("run", "-m", "pytest", *arguments)
     coverage("combine", "--quiet")
 

@@ -68,21 +68,19 @@ class Tests:
                 self._note(path, context, set(numbits_to_nums(numbits)))
 
     def _note(self, path: str, context: str, lines: set[int]) -> None:
-        module, _, function = context.rpartition(".")
-        test = f"tests/{module}.py::{function}"
-        if test in self.seconds:
+        if context in self.seconds:
             file = "tinygrad_edu/" + path.rpartition("/tinygrad_edu/")[2]
             for line in lines:
-                self.by_line[file, line].add(test)
+                self.by_line[file, line].add(context)
 
     @staticmethod
     def _seconds() -> dict[str, float]:
-        """Test function -> seconds, all its parameters together."""
-        found: dict[str, float] = defaultdict(float)
+        """Test, with its parameters -> seconds."""
+        found = {}
         for case in xml.etree.ElementTree.parse(covered.DURATIONS).iter("testcase"):
             module = case.attrib["classname"].removeprefix("tests.")
             if not module.startswith(LEFT_OUT) and case.find("failure") is None and case.find("skipped") is None:
-                found[f"tests/{module}.py::{case.attrib['name'].partition('[')[0]}"] += float(case.attrib["time"])
+                found[f"tests/{module}.py::{case.attrib['name']}"] = float(case.attrib["time"])
         return found
 
     def of(self, mutation: Mutation, budget: float) -> list[list[str]]:
