@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test check bench gradcheck lint clean
+.PHONY: run test check bench gradcheck fuzz coverage mutants proof lint clean
 
 run: $(VENV)/installed        ## the tour of all models, each in its quick form
 	$(BIN)/python -m models
@@ -20,6 +20,18 @@ gradcheck: $(VENV)/installed  ## every operation against finite differences, in 
 
 bench: $(VENV)/installed      ## side by side with PyTorch, Keras and JAX, where they are installed
 	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/installed-test  ## 10,000 random programs against PyTorch or finite differences, half an hour
+	PYTHONPATH=tests $(BIN)/python -m proof.programs --programs 10000
+
+coverage: $(VENV)/installed-proof  ## which lines and branches the tests run, and which not
+	PYTHONPATH=tests $(BIN)/python -m proof.covered
+
+mutants: $(VENV)/installed-proof  ## which small changes of the source the tests notice, of a sample
+	PYTHONPATH=tests $(BIN)/python -m proof.mutants
+
+proof: $(VENV)/installed-proof  ## every figure of docs/proof.md, hours
+	PYTHONPATH=tests $(BIN)/python -m proof
 
 lint: $(VENV)/installed-dev   ## ruff and mypy
 	$(BIN)/ruff check .
@@ -42,6 +54,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-proof: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[proof]'
 	@touch $@
 
 clean:

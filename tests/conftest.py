@@ -1,13 +1,35 @@
 """What every test can ask for."""
 
+import functools
+
 import browser
 import pytest
 import strict_array
 from hypothesis import settings
 
+from tinygrad_edu.data import cifar10, mnist
+
 # The same examples on every run: a failure is a change of the code, never luck, and can be repeated.
 settings.register_profile("tinygrad_edu", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("tinygrad_edu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stand_ins_are_drawn_once():
+    """Generated digits and images depend on their arguments alone; a second for each of sixty tests adds up."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((mnist, "synthetic_digits"), (cifar10, "synthetic_images")):
+            draw = getattr(module, name)
+
+            @functools.cache
+            def once(*sizes, draw=draw):
+                arrays = draw(*sizes)
+                for array in arrays:
+                    array.flags.writeable = False  # a test that writes into them would change the others'
+                return arrays
+
+            patch.setattr(module, name, once)
+        yield
 
 
 @pytest.fixture

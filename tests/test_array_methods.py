@@ -138,3 +138,9 @@ def test_flatten_keeps_the_axes_in_front():
     assert Tensor(np.zeros((2, 0, 3))).flatten(1).shape == (2, 0)
     with pytest.raises(ValueError, match="flatten: axis 3 is out of range"):
         x.flatten(3)
+
+
+def test_tensors_on_two_devices_are_not_compared(cupy):
+    here, there = Tensor([1.0]), Tensor([1.0]).to("cuda")
+    with pytest.raises(TypeError, match=r"operands on different devices, 'cpu' and 'cuda'; move one with \.to"):
+        here < there  # noqa: B015

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_benchmarks import NeedsMissing, Slow, Steady, Wrong, fake_row, groups
+from fake_contenders import NeedsMissing, Slow, Steady, Wrong, fake_row, groups
 
 from benchmarks import __main__ as command_line
 from benchmarks import groups as real

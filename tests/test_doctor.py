@@ -241,3 +241,57 @@ def test_on_this_machine_everything_works():
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("\neverything works\n")
     assert done.stderr == ""
+
+
+# --- findings that a healthy machine never has ---
+
+
+def test_an_old_python_is_a_problem(monkeypatch):
+    monkeypatch.setattr(doctor, "OLDEST_PYTHON", (9, 1))
+    (finding,) = doctor.check_python()
+    assert finding.level == doctor.PROBLEM
+    assert finding.what.endswith("; 9.1 or newer is needed")
+    assert finding.mend == "python9.1 -m venv .venv"
+
+
+def test_a_package_that_is_not_installed_is_a_problem(monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGE", "no-such-package")
+    (finding,) = doctor.check_dependencies()
+    assert (finding.level, finding.what) == (doctor.PROBLEM, "no-such-package is not installed")
+
+
+@pytest.mark.parametrize(("threads", "level", "words"), [(0, "OK", "cannot be told"), (1, "NOTE", "asks for no more")])
+def test_what_is_said_of_a_blas_depends_on_its_threads(monkeypatch, threads, level, words):
+    blas = {"user_api": "blas", "internal_api": "openblas", "version": "1", "num_threads": threads}
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [blas] if threads else [])
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    (finding,) = doctor.check_blas()
+    assert finding.level == getattr(doctor, level)
+    assert words in finding.what
+
+
+def test_free_memory_is_the_containers_where_that_has_less(monkeypatch):
+    files = {"/proc/meminfo": "MemFree: 1 kB\nMemAvailable: 4000 kB\n"}
+    container = "/sys/fs/cgroup/memory"
+
+    def read_text(path, **_):
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert doctor.free_memory() == 4_096_000
+    files |= {f"{container}.max": "max\n", f"{container}.current": "5000\n"}
+    assert doctor.free_memory() == 4_096_000
+    files[f"{container}.max"] = "1000000\n"
+    assert doctor.free_memory() == 995_000
+    del files["/proc/meminfo"]
+    assert doctor.free_memory() is None
+
+
+def test_a_network_that_learns_nothing_is_a_problem(monkeypatch):
+    monkeypatch.setattr("tinygrad_edu.optim.Adam.step", lambda self: None)
+    (finding,) = doctor.check_training()
+    assert finding.level == doctor.PROBLEM
+    assert "it does not learn" in finding.what

@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_edu import inspection, nn, ops
 from tinygrad_edu.inspection import layers_of, stages_of, summary
+from tinygrad_edu.inspection.summary import in_bytes
 
 
 def network():
@@ -177,3 +178,8 @@ def test_stages_of_residual_blocks():
         *("input", "conv 1x1, 4", "conv 1x1, 4", "ReLU", "conv 1x1, 4", "ReLU", "conv 1x1, 8, stride 2"),
     ]
     assert skips == [(2, 4), (1, 4), (5, 6)]
+
+
+def test_a_size_in_bytes_has_a_unit_that_fits():
+    sizes = (999, 1000, 3_250_000, 3_200_000_000, 5e12)
+    assert [in_bytes(size) for size in sizes] == ["999 B", "1.0 kB", "3.2 MB", "3.2 GB", "5000.0 GB"]

@@ -13,8 +13,15 @@ from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    tiny = data.ImageData("synthetic images", "synthetic", *synthetic_images(200, 40), CLASS_NAMES)
+    tiny = data.ImageData("synthetic images", "synthetic", *synthetic_images(80, 40), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: tiny)
+
+
+@pytest.fixture
+def weights_alone(monkeypatch):
+    """Neither pictures nor the page of the first batch."""
+    for name in ("draw", "look_inside"):
+        monkeypatch.setattr(mini_alexnet, name, lambda *_, **__: None)
 
 
 def run(out, *arguments):
@@ -36,8 +43,8 @@ def test_every_variant(tmp_path, variant, capsys):
     assert pictures | {"weights.safetensors", "metrics.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_resuming_gives_the_same_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(mini_alexnet, "draw", lambda *_: None)
+@pytest.mark.usefixtures("weights_alone")
+def test_resuming_gives_the_same_bits(tmp_path):
     once, twice = tmp_path / "once", tmp_path / "twice"
     flags = "--schedule", "constant", "--augment"  # a cosine depends on how many epochs were planned
     assert run(once, *flags, "--epochs", "2") == 0
@@ -49,8 +56,8 @@ def test_resuming_gives_the_same_bits(tmp_path, monkeypatch):
         np.testing.assert_array_equal(expected[name], got[name])
 
 
-def test_a_run_of_another_variant_is_refused_naming_both(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(mini_alexnet, "draw", lambda *_: None)
+@pytest.mark.usefixtures("weights_alone")
+def test_a_run_of_another_variant_is_refused_naming_both(tmp_path, capsys):
     assert run(tmp_path, "--epochs", "1") == 0
     assert run(tmp_path, "--epochs", "2", "--variant", "batchnorm", "--resume") == 2
     error = capsys.readouterr().err

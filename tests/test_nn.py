@@ -172,6 +172,12 @@ def test_dropout_refuses_what_is_no_probability(p):
         nn.LSTM(2, 3, recurrent_dropout=p)
 
 
+def test_the_scale_of_dropout_belongs_to_the_probability_that_is_drawn():
+    """It is a multiple of 1/65536: 0.1 becomes 6554/65536, and the scale must be that one's, or the mean is off."""
+    y = ops.dropout(np.ones(10_000), 0.1, np.random.default_rng(0)).data
+    assert set(np.unique(y)) == {0.0, 65536 / (65536 - 6554)}
+
+
 def test_dropout_drops_while_training_and_nothing_in_evaluation():
     layer = nn.Dropout(0.5, np.random.default_rng(0))
     x = Tensor(np.ones((100, 100), np.float32))
@@ -537,3 +543,13 @@ def test_a_state_of_anything_but_numbers_changes_nothing():
     with pytest.raises(ValueError, match="could not convert"):
         layer.load_state_dict({"weight": np.ones((1, 1)), "bias": np.array(["x"])})
     np.testing.assert_array_equal(layer.weight.data, before["weight"])
+
+
+def test_the_children_of_a_module_are_its_own_parts_alone():
+    inner = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    model = nn.Sequential(inner, nn.Linear(3, 1))
+    assert [(name, type(child)) for name, child in model.children()] == [
+        ("layers.0", nn.Sequential),
+        ("layers.1", nn.Linear),
+    ]
+    assert [name for name, _ in inner.children()] == ["layers.0", "layers.1"]

@@ -196,3 +196,14 @@ def test_bad_input(function):
 def test_inference_needs_statistics():
     with pytest.raises(ValueError, match="needs running_mean and running_var"):
         ops.batch_norm(*inputs(5, 3), training=False)
+
+
+def test_rms_norm_of_frozen_images_moves_gamma_alone():
+    X, G = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3))
+    gradients = []
+    for frozen in (False, True):
+        x, gamma = Tensor(X, requires_grad=not frozen), Tensor(np.ones(3), requires_grad=True)
+        ops.rms_norm(x, gamma).backward(G)
+        assert (x.grad is None) == frozen
+        gradients.append(gamma.grad.tolist())
+    assert gradients[0] == gradients[1]

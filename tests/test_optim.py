@@ -136,6 +136,30 @@ def test_a_saved_and_restored_optimiser_goes_on_to_the_bit(name):
     assert all(np.array_equal(state[key], frozen[key]) for key in state)  # copies, not the memory itself
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_optimiser_with_a_past_of_its_own_takes_the_loaded_one(name):
+    """What Adam lays end to end for its small parameters is laid anew."""
+    ours, others = parameters(), parameters()
+    first, second = PAIRS[name][0](ours), PAIRS[name][0](others)
+
+    def step(optimiser, g):
+        for p in optimiser.parameters:
+            p.grad = np.full(p.shape, g)
+        optimiser.step()
+
+    step(first, 1.0)
+    for g in (-3.0, 8.0):
+        step(second, g)
+    second.load_state_dict(first.state_dict())
+    for p, q in zip(ours, others):
+        q.data = p.data.copy()
+    for g in (0.5, -2.0):
+        step(first, g)
+        step(second, g)
+    for p, q in zip(ours, others):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_a_copied_optimiser_goes_on_like_its_original(make, make_copy):
@@ -509,3 +533,36 @@ def test_the_gradient_of_a_frozen_parameter_does_not_count():
     ours[2].requires_grad = False
     assert optim.clip_grad_norm(ours, 1.0) == 5.0
     assert [p.grad.tolist() for p in ours] == [[pytest.approx(0.6)], [pytest.approx(0.8)], [12.0]]
+
+
+def test_a_rule_of_ones_own_needs_an_update_and_remembers_nothing_by_default():
+    class Sign(optim.optimizer.Optimizer):
+        def update(self, i, p, g):
+            p -= self.lr * np.sign(g)
+
+    p = Tensor([1.0, 2.0], requires_grad=True)
+    p.grad = np.array([3.0, -4.0])
+    optimiser = Sign([p], lr=0.5)
+    optimiser.step()
+    assert p.data.tolist() == [0.5, 2.5]
+    assert optimiser.state_dict() == {"t": 1}
+    optimiser.load_state_dict(optimiser.state_dict())
+    with pytest.raises(NotImplementedError):
+        optim.optimizer.Optimizer([p], lr=0.5).step()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_step_without_any_gradient_moves_nothing(name):
+    ours = parameters()
+    before = [p.data.copy() for p in ours]
+    PAIRS[name][0](ours).step()
+    for p, b in zip(ours, before):
+        np.testing.assert_array_equal(p.data, b)
+
+
+def test_one_gradient_alone_on_the_gpu_is_clipped(cupy):
+    p = Tensor([3.0, 4.0], requires_grad=True).to("cuda")
+    p = Tensor(p.data, requires_grad=True)
+    p.grad = p.data * 2
+    assert optim.clip_grad_norm([p], 1.0) == pytest.approx(10)
+    np.testing.assert_allclose(cupy.asnumpy(p.grad), [0.6, 0.8])

@@ -263,3 +263,8 @@ def test_grids_that_do_not_fit_are_refused(tmp_path, images, captions, columns, 
     with pytest.raises(ValueError, match=message):
         plots.image_grid(tmp_path / "grid.png", images, captions, "Grid", columns=columns)
     assert os.listdir(tmp_path) == []
+
+
+def test_too_few_epochs_are_no_picture_where_no_file_was_named_either(capsys):
+    plots.training_curves(None, [0], {"train": [1.0]}, "loss", "a title")
+    assert capsys.readouterr().out == "no picture: a curve needs 3 epochs, and this run has 1\n"

@@ -11,12 +11,12 @@ from tinygrad_edu.ops.windows import find_windows
 RNG = np.random.default_rng(1)
 FORMS = [  # input, size, stride, padding
     ((2, 6, 6, 3), (2, 2), (2, 2), "valid"),
-    ((2, 7, 8, 2), (3, 3), (3, 3), "valid"),
+    ((5, 7, 8, 2), (3, 3), (3, 3), "valid"),
     ((1, 6, 7, 2), (3, 3), (1, 1), "valid"),
     ((1, 6, 7, 2), (3, 2), (2, 1), "same"),
     ((1, 7, 7, 1), (2, 2), (3, 3), "valid"),
     ((1, 4, 5, 1), (4, 5), (1, 1), "valid"),
-    ((2, 5, 5, 2), (3, 3), (2, 2), 1),
+    ((3, 5, 5, 2), (3, 3), (2, 2), 1),
     ((1, 4, 4, 1), (2, 3), (1, 1), ((1, 0), (0, 2))),
     ((1, 1, 1, 1), (3, 3), (3, 3), "same"),
     # and dilation
@@ -173,3 +173,18 @@ def test_pixels_must_be_floating_point(function):
 def test_the_global_average_of_nothing():
     with pytest.raises(ValueError, match="none of them 0"):
         ops.global_avg_pool2d(Tensor(np.zeros((1, 0, 4, 1), np.float32)))
+
+
+@pytest.mark.parametrize("pixels", [256, 257])
+def test_the_winner_of_a_large_window_may_stand_last(pixels):
+    """Positions are remembered in a byte up to 256 of them; position 256 needs more."""
+    x = Tensor(np.arange(float(pixels)).reshape(1, 1, pixels, 1), requires_grad=True)
+    ops.max_pool2d(x, (1, pixels)).sum().backward()
+    assert x.grad[0, 0, :, 0].tolist() == [0.0] * (pixels - 1) + [1.0]
+
+
+@pytest.mark.parametrize("function", [lambda x: ops.max_pool2d(x, 2), lambda x: ops.avg_pool2d(x, 2)])
+@pytest.mark.parametrize("dtype", [bool, np.complex64])
+def test_pixels_that_are_no_real_numbers_are_refused(function, dtype):
+    with pytest.raises(TypeError):
+        function(np.ones((1, 4, 4, 1), dtype))

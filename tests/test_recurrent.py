@@ -410,3 +410,29 @@ def test_layers_refuse_wrong_sizes_and_probabilities():
         nn.LSTM(3, 0)
     with pytest.raises(ValueError, match=r"GRU: recurrent_dropout is a probability.* got 1"):
         nn.GRU(3, 4, recurrent_dropout=1)
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_frozen_weights_change_no_gradient_of_the_inputs(cupy, cell, device):
+    layer = LAYERS[cell][0](3, 4, return_sequences=True).to(device)
+    X = Tensor(np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)).to(device).data
+    gradients = []
+    for frozen in (False, True):
+        for parameter in layer.parameters():
+            parameter.requires_grad = not frozen
+            parameter.grad = None
+        x = Tensor(X, requires_grad=True)
+        y = layer(x)
+        y.backward(y.data)
+        gradients.append(x.grad.tolist())
+        assert all((parameter.grad is None) == frozen for parameter in layer.parameters())
+    assert gradients[0] == gradients[1]
+
+
+@pytest.mark.parametrize("function", [ops.simple_rnn, ops.lstm, ops.gru])
+def test_weights_without_units_are_refused(function):
+    bias = np.ones((2, 0)) if function is ops.gru else np.ones(0)
+    for U in (np.ones((0, 0)), np.float64(1.0)):
+        with pytest.raises(ValueError, match=r"expected"):
+            function(np.ones((2, 5, 3)), np.ones((3, 0)), U, bias)

@@ -374,6 +374,9 @@ def test_operands_on_two_devices_are_refused_and_both_are_named(cupy):
     ):
         with pytest.raises(TypeError, match=r"(?s)(cuda.*cpu|cpu.*cuda)"):
             mixed()
+    # and by the operation, not by what computes the arrays
+    with pytest.raises(TypeError, match=r"^embedding: the table is on 'cpu', the ids on 'cuda'; move one of them"):
+        ops.embedding(here, cupy.asarray([0]))
 
 
 @pytest.mark.parametrize("storey", [ops, textbook], ids=["fast", "textbook"])

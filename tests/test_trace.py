@@ -10,6 +10,7 @@ from tinygrad_edu import Tensor, inspection, nn, no_grad, ops
 from tinygrad_edu import tensor as engine
 from tinygrad_edu.gradcheck.cases import CASES
 from tinygrad_edu.inspection import Leaf, Step, trace
+from tinygrad_edu.inspection.formula import code_of
 from tinygrad_edu.inspection.watch import BIRTHS
 from tinygrad_edu.tensor import record
 
@@ -437,3 +438,12 @@ def test_leaves_and_steps_are_told_apart():
     seen = trace(loss)
     assert [type(row) for row in seen.rows] == [Leaf, Leaf, Step, Step, Step, Step]
     assert seen.leaves == seen.rows[:2]
+
+
+def test_a_trace_says_how_large_it_is():
+    x = Tensor(np.ones(2), requires_grad=True)
+    assert repr(trace((x * 2).sum())) == "Trace(2 steps, 1 leaves; print(explain(trace)) tells of them)"
+
+
+def test_a_function_whose_lines_cannot_be_read_has_no_code():
+    assert code_of(None) == code_of(len) == ""

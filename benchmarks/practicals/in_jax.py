@@ -63,7 +63,8 @@ class Jax(Contender):
         self.jax.block_until_ready(self.weights)
 
     def gradients(self) -> dict[str, np.ndarray | None]:
-        gradients = self.jax.grad(self.loss)(self.weights, self.x, self.y, None)
+        gradient = self.jax.jit(self.jax.grad(self.loss))  # compiled at once, not operation by operation
+        gradients = gradient(self.weights, self.x, self.y, None)
         return {name: np.asarray(g) for name, g in gradients.items()}
 
     def cross_entropy(self, logits: Any, labels: Any) -> Any:

@@ -32,7 +32,7 @@ from data_files import TRAIN_IMAGES, TRAIN_LABELS, mnist_files, write_mnist
 
 import models.run
 from models import airline_lstm
-from proof import mutations
+from proof import spoiling
 from proof.guarded import outcome
 from proof.section import Section, conclude
 from tinygrad_edu.data import (
@@ -125,7 +125,7 @@ def _results(format: Format, root: Path, count: int, seed: int) -> Iterator[tupl
             path.write_bytes(b"")
     for case in range(count):
         chance = Random(f"{seed} {format.name} {case}")
-        change = mutations.spoil if chance.random() < 0.4 else format.change
+        change = spoiling.spoil if chance.random() < 0.4 else format.change
         path.write_bytes(change(format.good, chance))
         yield f"case {case} of seed {seed}", _tried(format, root, path, chance.choice(format.calls))
 
@@ -196,25 +196,25 @@ def _formats(folder: Path) -> list[Format]:
     )
     weight_calls = (lambda root: read_weights(root / "file"), lambda root: load_weights(root / "file", _network()))
     state_calls = (lambda root: read_weights(root / "file"), _load_checkpoint, _resume)
-    pack = mutations.packed
+    pack = spoiling.packed
     return [
-        Format("IDX", 1300, f"mnist/{TRAIN_IMAGES}", images, mutations.idx, idx_calls(TRAIN_IMAGES)),
-        Format("IDX labels", 300, "labels", labels, mutations.idx, (lambda root: read_idx(root / "labels", 1),)),
+        Format("IDX", 1300, f"mnist/{TRAIN_IMAGES}", images, spoiling.idx, idx_calls(TRAIN_IMAGES)),
+        Format("IDX labels", 300, "labels", labels, spoiling.idx, (lambda root: read_idx(root / "labels", 1),)),
         Format(
             *("IDX gzip", 1400, f"mnist/{TRAIN_IMAGES}.gz", gzip.compress(images)),
-            *(pack(mutations.idx), idx_calls(f"{TRAIN_IMAGES}.gz")),
+            *(pack(spoiling.idx), idx_calls(f"{TRAIN_IMAGES}.gz")),
             packed=True,
         ),
-        Format("CIFAR batches", 1000, f"cifar10/{first}", batch, mutations.cifar, batch_calls),
+        Format("CIFAR batches", 1000, f"cifar10/{first}", batch, spoiling.cifar, batch_calls),
         Format(
             *("CIFAR archive", 2000, f"cifar10/{cifar10.ARCHIVE}", _cifar_archive(batch)),
-            *(pack(mutations.tar), (_unpack, _load_as_published)),
+            *(pack(spoiling.tar), (_unpack, _load_as_published)),
             packed=True,
         ),
-        Format("CSV", 1500, f"airline/{airline.FILE}", series, mutations.csv, (load_airline,)),
-        Format("text", 1000, f"shakespeare/{shakespeare.FILE}", sentences, mutations.text, (_load_text,)),
-        Format("weights", 700, "file", weights, mutations.safetensors, weight_calls, CheckpointError),
-        Format("checkpoints", 800, "file", checkpoint, mutations.safetensors, state_calls, CheckpointError),
+        Format("CSV", 1500, f"airline/{airline.FILE}", series, spoiling.csv, (load_airline,)),
+        Format("text", 1000, f"shakespeare/{shakespeare.FILE}", sentences, spoiling.text, (_load_text,)),
+        Format("weights", 700, "file", weights, spoiling.safetensors, weight_calls, CheckpointError),
+        Format("checkpoints", 800, "file", checkpoint, spoiling.safetensors, state_calls, CheckpointError),
     ]
 
 
