@@ -403,7 +403,7 @@ def test_the_docstring_lists_every_rule_and_every_exception():
     assert {rule for rule in rules if f"*{rule}*" not in gradcheck.__doc__} == set()
     raised = set(re.findall(r"raise (\w+)\(", "".join(sources))) - {"NotFinite"}  # a ValueError
     assert raised == {"GradientError", "TypeError", "ValueError"}
-    assert all(f"    {name}\n" in gradcheck.__doc__ for name in raised)
+    assert raised <= set(inspect.getdoc(gradcheck).splitlines())  # Python 3.13 takes the indent away by itself
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
