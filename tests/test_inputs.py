@@ -128,7 +128,7 @@ def test_the_valid_calls_are_valid(name):
 
 def test_a_sample_of_bad_input():
     rng, failures = random.Random(5), []
-    for name in rng.sample([name for name in inputs.TABLE if not name.startswith("training.")], 40):
+    for name in rng.sample(sorted(inputs.TABLE), 40):
         make = inputs.TABLE[name]
         for case in rng.sample(inputs.cases_of(make(), 3, rng), 12):
             if "10**9" in str(case) or "1000000000" in str(case):

@@ -120,8 +120,7 @@ def test_a_failing_save_leaves_no_file_and_keeps_the_old_one(tmp_path, monkeypat
     old.write_bytes(b"the picture of yesterday")
 
     def disk_full(figure, file, **options):
-        with open(file, "wb") as half:
-            half.write(b"half a pic")
+        file.write(b"half a pic")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Figure, "savefig", disk_full)

@@ -172,8 +172,8 @@ def test_a_run_that_is_stopped_leaves_a_page_that_says_so(error, monkeypatch):
     assert start("--epochs", "100") == 0  # of which nothing may be left
     save = Run.save
 
-    def save_and_stop(run, model, optimizer):
-        save(run, model, optimizer)
+    def save_and_stop(run, kept):
+        save(run, kept)
         raise error
 
     monkeypatch.setattr(Run, "save", save_and_stop)

@@ -74,7 +74,8 @@ def test_ctrl_c_keeps_the_complete_epochs():
 
 
 @pytest.mark.parametrize(
-    ("epochs", "data", "message"), [(0, two_batches, "epochs must be at least 1"), (1, list, "without a single batch")]
+    ("epochs", "data", "message"),
+    [(0, two_batches, "epochs must be a whole number >= 1"), (1, list, "without a single batch")],
 )
 def test_nothing_to_train_is_an_error(epochs, data, message):
     with pytest.raises(ValueError, match=message):

@@ -39,7 +39,16 @@ MODULES = (
     *(backend, process),
 )
 RECORDS = {
-    *("gradcheck.CheckResult", "training.History", "training.Figures", "data.ImageData", "data.Series", "data.Text"),
+    *(
+        "gradcheck.CheckResult",
+        "training.History",
+        "training.Figures",
+        "training.Checkpoint",
+        "training.Unfinished",
+        "data.ImageData",
+        "data.Series",
+        "data.Text",
+    ),
     *(f"inspection.{name}" for name in ("Explanation", "Grid", "Input", "LayerRow", "Leaf", "Seen", "Step", "Trace")),
 }
 
@@ -394,13 +403,14 @@ CALLS: dict[str, Callable[[], Call]] = {
     "metrics.right": lambda: Call(metrics.right, {"logits": array(2, 3), "labels": np.array([0, 2])}),
     "gradcheck.gradcheck": lambda: Call(
         gradcheck.gradcheck,
-        {"f": ops.exp, "*inputs": (np.ones(2),), "parameters": (), "seed": 0, "rtol": 1e-6},
+        {"f": ops.exp, "*inputs": (np.ones(2),), "parameters": (), "seed": 0, "rtol": 1e-6, "thorough": False},
     ),
     "training.fit": lambda: Call(
         training.fit,
         {
             **{"step": lambda batch: {"loss": 1.0}, "batches": lambda: [(np.ones(2),)], "epochs": 2},
-            **{"evaluate": lambda: {"validation_loss": 1.0}, "history": training.History(), "after_epoch": str},
+            **{"evaluate": lambda: {"validation_loss": 1.0}, "history": training.History(), "after_epoch": str,
+                "after_batch": str, "when_caught_up": str},
             **{"monitor": "validation_loss", "patience": 1, "progress": False},
         },
     ),

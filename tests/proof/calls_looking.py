@@ -125,10 +125,16 @@ LOOKING = {
     ),
     "training.save_checkpoint": lambda: Call(
         training.save_checkpoint,
-        {"path": FOLDER / "written.safetensors", **with_optimizer(), "facts": {"a": 1}},
+        {
+            "path": FOLDER / "written.safetensors",
+            **with_optimizer(),
+            "facts": {"a": 1},
+            "memory": {"h": array(2)},
+            "keep": None,
+        },
     ),
     "training.load_weights": lambda: Call(training.load_weights, {"path": saved(), "model": network()}),
     "training.load_checkpoint": lambda: Call(training.load_checkpoint, {"path": saved(True), **with_optimizer()}),
     "training.read_weights": lambda: Call(training.read_weights, {"path": saved()}),
-    "training.read_facts": lambda: Call(training.read_facts, {"path": saved()}),
+    "training.read_checkpoint": lambda: Call(training.read_checkpoint, {"path": saved(True)}),
 }

@@ -101,6 +101,7 @@ def gradcheck(
     if not (isinstance(rtol, numbers.Real) and 0 < rtol < 1):  # NaN is neither more nor less than anything
         raise ValueError(f"gradcheck: rtol must be a number between 0 and 1, such as 1e-6; got {rtol!r}")
     checks.function("gradcheck", "f", f)
+    thorough = checks.flag("gradcheck", "thorough", thorough)
     rtol = float(rtol)
     parameters = checks.items("gradcheck", "parameters", parameters, "a list of tensors, such as model.parameters()")
     arrays = [_float64(i, x) for i, x in enumerate((*inputs, *parameters))]

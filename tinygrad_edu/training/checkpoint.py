@@ -18,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from tinygrad_edu import checks
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
@@ -35,7 +36,9 @@ def save_weights(path: str | Path, model: Module, facts: dict[str, Any] | None =
 
     Raises CheckpointError where that is not possible, as on a full disk; then the file is as it was before.
     """
-    _write(Path(path), model.state_dict(), facts or {})
+    checks.instance("save_weights", "model", model, Module, "a Module")
+    path, facts = checks.path("save_weights", "path", path), _facts("save_weights", {} if facts is None else facts)
+    _write(path, model.state_dict(), facts)
 
 
 def load_weights(path: str | Path, model: Module) -> dict[str, Any]:
@@ -44,6 +47,7 @@ def load_weights(path: str | Path, model: Module) -> dict[str, Any]:
     Raises CheckpointError when there is no such file, it is damaged, or its names, shapes and kinds of numbers are not
     the model's; then the model is as it was.
     """
+    checks.instance("load_weights", "model", model, Module, "a Module")
     arrays, facts = read_weights(path)
     with _naming(path):
         _check_model(model, arrays)
@@ -56,7 +60,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
 
     A file that was not written here has neither facts nor a checksum, and is read all the same.
     """
-    arrays, facts, _ = _read(Path(path))
+    arrays, facts, _ = _read(checks.path("read_weights", "path", path))
     return arrays, facts
 
 
@@ -138,14 +142,23 @@ def save_checkpoint(
 
     Raises CheckpointError like `save_weights`.
     """
-    parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "memory": memory or {}}
+    _check_both("save_checkpoint", model, optimizer)
+    path, facts = checks.path("save_checkpoint", "path", path), _facts("save_checkpoint", facts)
+    keep = None if keep is None else checks.path("save_checkpoint", "keep", keep)
+    memory = {} if memory is None else checks.mapping("save_checkpoint", "memory", memory, "a dict, name -> array")
+    for name, values in memory.items():
+        checks.text("save_checkpoint", "each name in memory", name)
+        checks.instance("save_checkpoint", f"memory[{name!r}]", values, np.ndarray, "a NumPy array")
+        checks.numbers("save_checkpoint", f"memory[{name!r}]", values)
+    parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "memory": memory}
     arrays = {f"{part}.{name}": values for part, own in parts.items() for name, values in own.items()}
-    _write(Path(path), arrays, facts, keep)
+    _write(path, arrays, facts, keep)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of `save_checkpoint`; CheckpointError where there is none, or it is damaged, or something else."""
-    arrays, facts, checked = _read(Path(path))
+    path = checks.path("read_checkpoint", "path", path)
+    arrays, facts, checked = _read(path)
     parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "optimizer": {}, "memory": {}}
     for name, values in arrays.items():
         part, _, rest = name.partition(".")
@@ -154,14 +167,30 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path} holds weights, but no state of an optimiser; it cannot be resumed from")
     if not checked:
         raise CheckpointError(f"{path} has no checksum, so it may be damaged; it cannot be resumed from")
-    return Checkpoint(Path(path), **parts, facts=facts)
+    return Checkpoint(path, **parts, facts=facts)
 
 
 def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> dict[str, Any]:
     """Restore what `save_checkpoint` wrote, and return its facts; errors as `read_checkpoint` and `restore`."""
+    _check_both("load_checkpoint", model, optimizer)
     checkpoint = read_checkpoint(path)
     checkpoint.restore(model, optimizer)
     return checkpoint.facts
+
+
+def _check_both(where: str, model: Any, optimizer: Any) -> None:
+    checks.instance(where, "model", model, Module, "a Module")
+    checks.instance(where, "optimizer", optimizer, Optimizer, "an Optimizer")
+
+
+def _facts(where: str, facts: Any) -> dict[str, Any]:
+    """A dict that JSON can hold."""
+    facts = checks.mapping(where, "facts", facts, "a dict that JSON can hold")
+    try:
+        json.dumps(facts)
+    except (TypeError, ValueError, RecursionError):
+        checks.refuse(where, "facts", "a dict that JSON can hold", facts, TypeError)
+    return facts
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], keep: Path | None = None) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
+from tinygrad_edu import checks
 from tinygrad_edu.backend import device_of
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.markup import box, ends, table, tag
@@ -56,18 +57,18 @@ class History:
     ----------
     epochs : list of dict
         One for each epoch: `{"epoch": 0, "train_loss": ..., ...}`.
-    unfinished : Unfinished
-        The epoch after them, as far as it has come.
     stopped : str
         Why training ended before its last epoch ("" if it did not).
     interrupted : bool
         Whether that was Ctrl-C; then the weights have gone on into an epoch that is not in the history.
+    unfinished : Unfinished
+        The epoch after them, as far as it has come.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    unfinished: Unfinished = field(default_factory=Unfinished)
     stopped: str = ""
     interrupted: bool = False
+    unfinished: Unfinished = field(default_factory=Unfinished)
 
     def __getitem__(self, name: str) -> list[float]:
         """One figure over all epochs, NaN where an epoch did not measure it."""
@@ -161,9 +162,15 @@ def fit(
         Less than one epoch, an epoch without a batch, a step without a loss, or `patience` without the figure that it
         watches.
     """
-    if epochs < 1:
-        raise ValueError(f"fit: epochs must be at least 1, got {epochs}")
-    history = history or History()
+    epochs, patience = checks.size("fit", "epochs", epochs), _or_none(checks.whole, "patience", patience)
+    progress = _or_none(checks.flag, "progress", progress)
+    history = History() if history is None else checks.instance("fit", "history", history, History, "a History")
+    for name, function in {"step": step, "batches": batches}.items():
+        checks.function("fit", name, function)
+    further = {"evaluate": evaluate, "after_epoch": after_epoch, "after_batch": after_batch}
+    for name, optional in {**further, "when_caught_up": when_caught_up}.items():
+        _or_none(checks.function, name, optional)
+    checks.text("fit", "monitor", monitor)
     first = len(history.epochs)
     many = epochs - first > 1
     try:
@@ -175,7 +182,7 @@ def fit(
                 # Beside the bar over all epochs, one over an epoch's batches where that takes longer than a second.
                 bar_options = {"show": progress, "delay": 1.0 if many else 0.0}
                 figures = _train_one_epoch(step, batches(), history, after_batch, when_caught_up, **bar_options)
-                history.epochs.append({"epoch": epoch, **figures, **(evaluate() if evaluate else {})})
+                history.epochs.append({"epoch": epoch, **figures, **(_measured(evaluate()) if evaluate else {})})
                 history.unfinished = Unfinished()
                 if patience is not None and monitor not in history.epochs[-1]:
                     there = ", ".join(history.epochs[-1])
@@ -190,6 +197,15 @@ def fit(
         history.interrupted = True
         history.unfinished = Unfinished()
     return history
+
+
+def _or_none(check: Callable[[str, str, Any], Any], name: str, value: Any) -> Any:
+    """An argument of `fit` that may be left out."""
+    return None if value is None else check("fit", name, value)
+
+
+def _measured(figures: Any) -> Figures:
+    return checks.mapping("fit", "what evaluate returns", figures, "figures, such as {'validation_loss': 0.3}")
 
 
 def _out_of_patience(history: History, monitor: str, patience: int | None) -> bool:
@@ -208,7 +224,7 @@ def _train_one_epoch(
     **bar_options: Any,
 ) -> Figures:
     epoch, done = len(history.epochs), history.unfinished
-    remaining = iter(batches)
+    remaining = iter(checks.instance("fit", "what batches returns", batches, Iterable, "batches, such as a list"))
     if done.batches:
         for _ in itertools.islice(remaining, done.batches):
             pass
@@ -242,7 +258,10 @@ def _number(value: Any, now: bool) -> Any:
     value = value.data if isinstance(value, Tensor) else value
     if getattr(value, "size", 1) != 1:
         raise ValueError(f"fit: a figure is one number, step returned one of shape {value.shape}; take its mean")
-    return float(value) if now or device_of(value) == "cpu" else value.astype("float64")
+    try:
+        return float(value) if now or device_of(value) == "cpu" else value.astype("float64")
+    except (TypeError, ValueError):
+        raise ValueError(f"fit: a figure is one number, step returned {checks.shown(value)}") from None
 
 
 def _short(figures: dict[str, Any]) -> dict[str, str]:
@@ -254,7 +273,18 @@ def progress_bar(items: Iterable | None, label: str, show: bool | None = None, *
 
     Where `items` know their number (`len`), the bar knows its end and the time left. Further options are tqdm's.
     """
+    show = None if show is None else checks.flag("progress_bar", "show", show)
+    if items is not None and (not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0):
+        checks.refuse("progress_bar", "items", "something to go through, such as a list", items, TypeError)
     seen = sys.stderr.isatty() or "ipykernel" in sys.modules
     plain = bool(os.environ.get("NO_COLOR"))
     hidden = not (seen if show is None else show)
-    return tqdm(items, label, leave=False, disable=hidden, ascii=plain, colour=None if plain else "blue", **options)
+    return tqdm(
+        items,
+        checks.text("progress_bar", "label", label),
+        leave=False,
+        disable=hidden,
+        ascii=plain,
+        colour=None if plain else "blue",
+        **options,
+    )
