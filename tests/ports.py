@@ -328,7 +328,9 @@ def through_keras(modules, port, ours, back, x, labels):
 
 
 def compare(framework, name, seed, modules, dtype=np.float32):
-    """Largest differences of one network, ours and theirs: (of the logits, of the gradients over their largest entry).
+    """Largest differences of one network, ours and theirs: (of the logits, of the gradients, our gradients).
+
+    Those of the gradients are over each one's largest entry, see `apart`.
 
     The weights go there first, and come back into a second network of ours. `modules`: those of the framework needed.
     """
@@ -346,6 +348,10 @@ def compare(framework, name, seed, modules, dtype=np.float32):
     for key, values in ours.state_dict().items():
         np.testing.assert_array_equal(back.state_dict()[key], values, err_msg=f"{name}: {key}, there and back")
     differences = [np.abs(our_logits - evaluated).max(), np.abs(trained - logits).max()]
+    return float(max(differences)), apart(own, gradients), dict(enumerate(own.values()))
+
+
+def apart(own, gradients):
+    """The largest difference of two sets of gradients, each over the gradient's largest entry."""
     assert own.keys() == gradients.keys()
-    steps = [np.abs(own[key] - g).max() / max(1e-3, np.abs(g).max()) for key, g in gradients.items()]
-    return float(max(differences)), float(max(steps))
+    return float(max(np.abs(own[key] - g).max() / max(1e-3, np.abs(g).max()) for key, g in gradients.items()))

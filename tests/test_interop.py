@@ -73,7 +73,7 @@ def test_a_network_of_models_computes_and_learns_alike(framework, name, request)
     modules = [request.getfixturevalue(framework)]
     if framework == "keras":
         modules.append(pytest.importorskip("tensorflow"))
-    logits, gradients = ports.compare(framework, name, 1, modules)
+    logits, gradients, _ = ports.compare(framework, name, 1, modules)
     assert logits <= 1e-5
     assert gradients <= 1e-5
 

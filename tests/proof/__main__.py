@@ -14,7 +14,7 @@ from proof import page
 from proof.section import FOLDER, ROOT
 from tinygrad_edu.files import write_whole
 
-SECTIONS = ("table", "zoo", "programs", "interop", "kills", "mutated", "inputs", "covered", "mutants")
+SECTIONS = ("table", "zoo", "programs", "interop", "kills", "damage", "mutated", "inputs", "covered", "mutants")
 
 
 def main(arguments: list[str] | None = None) -> int:
