@@ -391,6 +391,34 @@ def root_of_positive(x):
     return record(np.sqrt(x.data), (x,), backward)
 
 
+def in_float32_alone(x):
+    if x.data.dtype == np.float64:
+        raise TypeError("float32 is expected")
+    return record(2 * x.data, (x,), lambda G: (2 * G,))
+
+
+def test_what_cannot_be_measured_says_why():
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    [_, step] = trace(lambda: in_float32_alone(x).sum(), differences=1)
+    assert step.inputs[0].measured == []
+    assert step.unmeasured == "it could not be computed again, in float64: float32 is expected"
+    [_, step] = trace((x * 2).sum(), differences=1)
+    assert step.unmeasured.startswith("its function, which its module must know, was not seen")
+
+
+def scaled(x, **options):
+    return record(x.data * options["by"], (x,), lambda G: (G * options["by"],))
+
+
+def test_operands_of_whole_numbers_and_options_are_handed_on_as_they_are():
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    whole = Tensor(np.array([3, 4]))
+    for loss in (lambda: (x * whole).sum(), lambda: scaled(x, by=np.array([3, 4])).sum()):
+        step = trace(loss, differences=2)[1]
+        assert {m.index: m.analytic for m in step.inputs[0].measured} == {(0,): 3.0, (1,): 4.0}
+        assert all(m.error < 1e-6 for m in step.inputs[0].measured)
+
+
 def test_an_operation_that_refuses_the_moved_entry():
     x = Tensor(np.array([1e-6, 1.0]), requires_grad=True)
     step = trace(lambda: root_of_positive(x).sum(), differences=2)[1]
