@@ -180,10 +180,15 @@ def test_the_proof_goes_on_after_a_hang_and_a_crash(function, kind, monkeypatch)
 
 @pytest.mark.parametrize(
     ("arguments", "kind"),
-    [(["--lr", "nan"], "refused"), (["--units", "0"], "refused"), (["--noise", "inf"], "refused"), ([], "begins")],
+    [
+        ([], "begins"),
+        *((bad, "refused") for bad in (["--lr", "nan"], ["--units", "0"], ["--noise", "inf"], ["two\nlines"])),
+        *(([flag, bad], "refused") for flag in ("--resume", "--data-dir") for bad in ("two\nlines", "\udc80")),
+    ],
 )
 def test_a_flag_with_a_bad_value_is_told_in_a_line(arguments, kind, tmp_path):
-    assert bad_flags.attempt(models.sine_rnn, [*arguments, "--out", str(tmp_path)])[0] == kind
+    outcome, told = bad_flags.attempt(models.sine_rnn, ["--out", str(tmp_path), *arguments])
+    assert (outcome, len(told.splitlines())) == (kind, kind == "refused")
 
 
 def test_the_flags_are_found():
