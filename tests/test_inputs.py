@@ -28,6 +28,7 @@ from tinygrad_edu.nn import init
 X = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
 IMAGES = Tensor(np.ones((2, 4, 4, 3), np.float32))
 P = [nn.Parameter(1.0)]
+RNG = np.random.default_rng(0)
 
 WORKS = {
     "an array instead of a tensor": (lambda: ops.exp(np.zeros(2)).data.tolist(), [1.0, 1.0]),
@@ -139,6 +140,12 @@ REFUSED = {
     ),
     "a bar over a number": (
         lambda: training.progress_bar(5, "a"), TypeError, "progress_bar: items must be .*, got 5"
+    ),
+    "images without colours": (
+        lambda: data.augment(np.ones((2, 4, 4)), RNG), ValueError, r"augment: images must be of shape \(N, H, W, C\)"
+    ),
+    "a shift without end": (
+        lambda: data.augment(IMAGES.data, RNG, 2**30), ValueError, "augment: shift must be .* fits .*, got 1073741824"
     ),
     "a picture of no kind": (
         lambda: plots.unrolled_network("a.words", 2, "GRU", 1, "t"), ValueError, "plots: .* end in .png, .pdf or .svg"
