@@ -147,6 +147,41 @@ REFUSED = {
     "a shift without end": (
         lambda: data.augment(IMAGES.data, RNG, 2**30), ValueError, "augment: shift must be .* fits .*, got 1073741824"
     ),
+    "a stage without a shape": (
+        lambda: plots.draw_architecture(None, ["input"], "t"), ValueError, r"draw_architecture: each of stages must be"
+    ),
+    "one loss for two": (
+        lambda: plots.train_and_validation(None, [0, 1], ([1, 2],), ([1, 2], [1, 2]), "t"), ValueError,
+        r"train_and_validation: losses must be two lists of values, \(training, validation\), got",
+    ),
+    "epochs in a table": (
+        lambda: plots.training_curves(None, np.ones((2, 2)), {"a": [1.0, 2.0]}, "loss", "t"), ValueError,
+        "training_curves: epochs must be a list of epoch numbers",
+    ),
+    "y without x": (
+        lambda: plots.series(None, {"a": [1.0, 2.0, 3.0]}, "t", "x", "y"), ValueError,
+        r"series: curve 'a' must be two arrays, \(x, y\), got \[1.0, 2.0, 3.0\]",
+    ),
+    "ticks without labels": (
+        lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", ticks=[1]), ValueError,
+        "series: ticks must be positions and labels",
+    ),
+    "ticks and more labels": (
+        lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", ticks=([1], ["a", "b"])), ValueError,
+        r"series: ticks need a label for each position; got \(1,\) and 2",
+    ),
+    "images of two channels": (
+        lambda: plots.prediction_rows(None, np.ones((1, 4, 4, 2), np.uint8), [0], [[1.0]], ["a"], "t"), ValueError,
+        r"prediction_rows: images must be of shape \(N, H, W, 3\) or \(N, H, W\), got \(1, 4, 4, 2\)",
+    ),
+    "a label without a class": (
+        lambda: plots.prediction_rows(None, np.ones((1, 4, 4), np.uint8), [1], [[1.0]], ["a"], "t"), ValueError,
+        r"prediction_rows: labels must lie in 0\.\.0",
+    ),
+    "a loss below 0": (
+        lambda: plots.clipping(None, {"a": [-1.0]}, {"a": [1.0]}, "t"), ValueError,
+        "clipping: losses of 'a' must be finite numbers >= 0",
+    ),
     "a picture of no kind": (
         lambda: plots.unrolled_network("a.words", 2, "GRU", 1, "t"), ValueError, "plots: .* end in .png, .pdf or .svg"
     ),
