@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from models.common import print_table
+from models.common import folder, print_table, seed
 from models.report import write_tour
 
 SCRIPTS = (
@@ -33,10 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which scripts to run: {', '.join(SCRIPTS)}")
     parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"), help="where to compute (cpu)")
-    parser.add_argument("--seed", type=int, default=0, help="for everything random (0)")
-    parser.add_argument("--data-dir", type=Path, help="where the data sets are ($TINYGRAD_EDU_DATA, or a cache folder)")
+    parser.add_argument("--seed", type=seed, default=0, help="for everything random (0)")
+    parser.add_argument(
+        "--data-dir", type=folder, help="where the data sets are ($TINYGRAD_EDU_DATA, or a cache folder)"
+    )
     parser.add_argument("--data", default="auto", choices=("auto", "real", "synthetic"), help="see the scripts (auto)")
-    parser.add_argument("--out", type=Path, default=Path("runs") / "tour", help="where results go (runs/tour)")
+    parser.add_argument("--out", type=folder, default=Path("runs") / "tour", help="where results go (runs/tour)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
     parser.add_argument("--textbook", action="store_true", help="compute by the plain operations, slower")
     options = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from models.stop import Terminated, ending_by_sigterm
 from tinygrad_edu import DeviceError, Tensor, optim, textbook
@@ -107,11 +107,18 @@ def seconds(text: str) -> float:
     return value
 
 
+def file_name(text: str) -> str:
+    """For argparse: a name that can stand in a line of text: of the screen, of metrics.json."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected a name of printable characters, got {text!r}")
+    return text
+
+
 def folder(text: str) -> Path:
     """For argparse: a folder's name; an empty one would be the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("expected the name of a folder, got an empty one")
-    return Path(text)
+    return Path(file_name(text))
 
 
 class Flags(argparse.ArgumentParser):
@@ -121,6 +128,10 @@ class Flags(argparse.ArgumentParser):
         options = super().parse_args(args, namespace)
         options.arguments = sys.argv[1:] if args is None else list(args)
         return options
+
+    def error(self, message: str) -> NoReturn:
+        """In one line, also where an argument that nobody knows has several."""
+        super().error(" ".join(message.splitlines()))
 
 
 def flags(
@@ -169,6 +180,7 @@ def flags(
     parser.add_argument("--out", type=folder, default=Path("runs") / model, help=f"where results go (runs/{model})")
     parser.add_argument(
         "--resume",
+        type=file_name,
         nargs="?",
         const="",
         metavar="FILE",

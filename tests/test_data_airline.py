@@ -57,6 +57,7 @@ def test_other_numbers_are_named_as_the_users_own(tmp_path):
     for own in (
         list(zip(months, (value + 1 for value in PASSENGERS))),
         list(zip(months[:20], (value * 2 for value in PASSENGERS))),
+        list(zip(months[:20], (*PASSENGERS[:19], 999))),
         [("2020-01", 112), ("2020-02", 118)],
         [*zip(months, PASSENGERS), ("1961-01", 450)],
     ):

@@ -260,6 +260,7 @@ HARMFUL = {
     "names of names": (tar_gz(*[header("x", 1, b"L"), b"x"] * 1000), "a header in it is too long"),
     "pax headers that are none": (tar_gz(header("x", 20, b"x"), b"x path=y\n"), "not a whole archive"),
     "a file twice": (tar_gz(*[header(FIRST, 61460), bytes(61460)] * 2), "data_batch_1.bin is in the archive twice"),
+    "a file of a negative size": (tar_gz(header("x", -1024)), "not a whole archive"),
     "a pipe": (tar_gz(header(FIRST, 0, tarfile.FIFOTYPE)), "is no plain file"),
     "a label of 11": (
         tar_gz(header(FIRST, 61460), b"\x0b" * 61460),

@@ -69,6 +69,7 @@ def test_chunks_continue_each_other():
     ("call", "message"),
     [
         (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
+        (lambda: TextWindows(np.zeros((2, 5), int), 3), r"ids must be of shape \(N,\), .* got \(2, 5\)"),
         (lambda: TextWindows(np.arange(5), 0), "length must be a whole number >= 1"),
         (lambda: TextWindows(np.arange(5), 2, 0), "step must be a whole number >= 1"),
         (lambda: Chunks(np.arange(11), 3, 3), "11 characters has no chunk of 3 in each of 3 strands; at least 12"),
@@ -79,6 +80,12 @@ def test_chunks_continue_each_other():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_stand_in_can_be_asked_for():
+    ours = load_shakespeare(source="synthetic")
+    assert (ours.name, ours.source) == ("our own source code", "synthetic")
+    assert "def backward(G):" in ours.text
 
 
 def test_a_local_file_is_used(tmp_path):

@@ -260,7 +260,10 @@ def test_a_package_that_is_not_installed_is_a_problem(monkeypatch):
     assert (finding.level, finding.what) == (doctor.PROBLEM, "no-such-package is not installed")
 
 
-@pytest.mark.parametrize(("threads", "level", "words"), [(0, "OK", "cannot be told"), (1, "NOTE", "asks for no more")])
+@pytest.mark.parametrize(
+    ("threads", "level", "words"),
+    [(0, "OK", "cannot be told"), (1, "NOTE", "asks for no more"), (2, "OK", "2 threads on 2 cores")],
+)
 def test_what_is_said_of_a_blas_depends_on_its_threads(monkeypatch, threads, level, words):
     blas = {"user_api": "blas", "internal_api": "openblas", "version": "1", "num_threads": threads}
     monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [blas] if threads else [])

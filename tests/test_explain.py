@@ -8,6 +8,7 @@ import pytest
 from tinygrad_edu import Tensor, inspection, nn, no_grad, ops
 from tinygrad_edu import tensor as engine
 from tinygrad_edu.inspection import AnomalyError, detect_anomaly, explain, trace
+from tinygrad_edu.tensor import record
 
 RNG = np.random.default_rng(0)
 X = Tensor(RNG.normal(size=(32, 4)).astype(np.float32))
@@ -59,6 +60,50 @@ def test_a_relu_that_is_never_on():
 def test_units_that_are_off_for_one_item_alone_are_no_finding():
     model = mlp()
     assert not any("ReLU" in sentence for sentence in findings(lambda: ops.mse(model(X[:1]), Y[:1])))
+
+
+def test_a_graph_that_was_not_watched_says_so():
+    w = Tensor(np.ones(2), requires_grad=True)
+    first, *_ = findings((w * 2).sum())
+    assert first.startswith("Nothing is wrong that this would see")
+    assert first.endswith(
+        "What was cut off from it shows only where the forward was watched: hand over a function "
+        "that computes the loss."
+    )
+
+
+def test_zeros_of_a_factor_that_stands_twice():
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    first, *_ = findings(lambda: (w * w * 0).sum())
+    assert re.fullmatch(
+        r"No gradient for w. Why: it is 0 everywhere, and becomes so in step 1, mul \(.*\), whose b is 0 everywhere\.",
+        first,
+    )
+
+
+def test_a_walk_that_begins_with_0():
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    first, *_ = explain(lambda: w.sum(), gradient=np.array(0.0)).findings
+    assert first == "No gradient for w. Why: the gradient that the walk began with is 0."
+
+
+def without_backward(w):
+    return record(2 * w.data, (w,), lambda G: (None,))
+
+
+def test_an_operation_that_sends_none_back():
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    first, *_ = findings(lambda: without_backward(w).sum())
+    assert first == "No gradient for w. Why: the steps that used it returned None for it."
+    explanation = explain(lambda: (without_backward(w) + w).sum(), w)  # the other path brings all
+    assert explanation.title == "dL/d(w), shape (2,): norm 1.414, from 1 to 1"
+    assert [part.title for part in explanation.parts[1:]] == [
+        "Path 1 of 2, which contributes 1.414:",
+        "Path 2 of 2, which contributes 0:",
+    ]
+    alone = explain(lambda: without_backward(w).sum(), w)
+    assert alone.title == "dL/d(w), shape (2,)"  # it has none
+    assert len(alone.findings) == 1
 
 
 class Cut(nn.Module):
@@ -137,6 +182,17 @@ def test_a_nan_that_was_there_before():
     assert (
         first == "The first 1 NaN of 2 numbers are in the leaf w, before any operation: where do its values come from?"
     )
+
+
+def log_of_both(a, b):
+    return record(np.log(np.concatenate([a.data, b.data])), (a, b), lambda G: (G[: len(a.data)], G[len(a.data) :]))
+
+
+def test_an_empty_input_has_no_range_to_tell():
+    empty, negative = (Tensor(X, requires_grad=True) for X in (np.zeros(0), np.array([-1.0, -2.0])))
+    first, *_ = findings(lambda: log_of_both(empty, negative).sum())
+    assert first.startswith("The first 2 NaN of 2 numbers came up in the forward: step 1, log_of_both")
+    assert "computed them, where b lay between -2 and -1. The line:" in first
 
 
 def test_an_infinity_of_the_backward():
@@ -300,6 +356,15 @@ def test_a_result_in_the_middle():
     explanation = explain((y * y).sum(), y)
     assert explanation.title.startswith("dL/d(the result of mul), shape (2,)")
     assert explanation.parts[0].title == "It is the sum of 2 gradients:"
+
+
+def test_the_loss_itself():
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    loss = (x * 3).sum()
+    explanation = explain(loss, loss)
+    assert explanation.title == "dL/d(the result of sum), shape (): norm 1, from 1 to 1"
+    assert [part.title for part in explanation.parts] == ["It is the loss.", "Path 1 of 1, which contributes 1:"]
+    assert explanation.parts[1].rows == []
 
 
 def test_retain_grad_is_not_fooled_by_the_paths():

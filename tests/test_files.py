@@ -54,11 +54,13 @@ SMALL, READ_ONLY = on_a_disk_of_its_own("size=64k"), on_a_disk_of_its_own("ro")
 
 TOO_LARGE = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 try:
     write_whole(Path(sys.argv[1]), "x" * 5000)
 except OSError as error:
     print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # what measures coverage writes its file at the end
 """
 
 
@@ -100,6 +102,24 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
         write_whole(tmp_path / "runs" / "weights", "text")
 
 
+@pytest.mark.parametrize("path", [Path(""), Path("/")])
+def test_a_folder_in_the_place_of_the_file_is_named(path):
+    with pytest.raises(IsADirectoryError, match="a folder, where a file is to be written"):
+        write_whole(path, "text")
+
+
+def test_ctrl_c_within_a_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    def interrupted(file):
+        raise KeyboardInterrupt
+
+    (tmp_path / "weights").write_text("old")
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "weights", "new")
+    assert names(tmp_path) == ["weights"]
+    assert (tmp_path / "weights").read_text() == "old"
+
+
 # --- what killed writes leave ---
 
 KILLED = """
@@ -127,6 +147,23 @@ def test_the_next_write_removes_what_a_killed_one_left_and_no_more(tmp_path):
     assert names(tmp_path) == sorted(["weights", elsewhere.name, alive.name, mine.name])
     remove_leftovers(tmp_path, alone=True)
     assert names(tmp_path) == ["weights"]
+
+
+@pytest.mark.parametrize("system", ["nt", "posix"])
+def test_a_process_that_cannot_be_asked_counts_as_alive(tmp_path, monkeypatch, system):
+    """It is somebody else's; or the system is Windows, where the question would be Ctrl-C."""
+
+    def refused(process, signal):
+        assert system == "posix"
+        raise PermissionError
+
+    left = tmp_path / f".weights.{MACHINE}-1-0123abcd.part"
+    left.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refused)
+        patch.setattr(os, "name", system)
+        remove_leftovers(tmp_path)
+    assert names(tmp_path) == [left.name]
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="needs symbolic links")

@@ -6,6 +6,7 @@ from planted import caught, op
 
 from tinygrad_edu import Tensor, nn, ops
 from tinygrad_edu.gradcheck import gradcheck
+from tinygrad_edu.gradcheck.difference import STEP
 
 AT_ZERO = np.array([0.0, 1.0, -1.0])
 TIES = np.array([2.0, 0.5, 2.0, 2.0])
@@ -141,3 +142,17 @@ def test_the_chain_rule_through_kinks_is_no_fault():
 def test_a_kink_beside_the_inputs_bounds_nothing():
     for distance in 2.0**-17 * np.array([0.999, 0.6, 0.3, 0.1, 1e-2, 1e-4]):
         gradcheck(op(np.abs, lambda G, A: G * np.sign(A)), np.array([distance, -distance]))
+
+
+def test_a_kink_beside_which_all_entries_together_lead_out_of_the_domain_is_moved_away_from():
+    """One entry alone may move by the check's step, all of them may not: what lies beside the kink is not known."""
+    near = 4 * STEP
+
+    def slope(G, A):
+        return G * np.sign(A) + 1e-9 * G.sum() / (A.sum() + near)
+
+    def corner(factor):
+        return op(lambda A: abs(A) + 1e-9 * np.log(A.sum() + near), lambda G, A: factor * slope(G, A))
+
+    assert gradcheck(corner(1), np.zeros(8)).moved > 0
+    caught("equal", corner(1.001), np.zeros(8))

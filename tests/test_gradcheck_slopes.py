@@ -304,3 +304,15 @@ def test_digits_lost_in_cancelled_sums_are_not_taken_for_float32():
         gradcheck(lambda x: ops.softmax(x).sum(), x, seed=seed)
         gradcheck(lambda x: ops.softmax(x * 30.0), x, seed=seed)
         gradcheck(lambda x: ops.layer_norm(x[:, :2] * 1e3, Tensor(np.ones(2)), Tensor(np.zeros(2))), x, seed=seed)
+
+
+def test_beside_a_large_value_near_the_edge_of_a_domain_no_longer_step_is_taken():
+    """There the slope is known to as many digits as a short step shows: 2 for 1 is caught, and the rest is told."""
+
+    def far_up(factor):
+        return op(lambda A: 1e12 + np.log(A), lambda G, A: factor * G / A)
+
+    result = gradcheck(far_up(1), np.array([20 * H]))
+    assert result.unresolved == 2
+    assert 0.01 < result.resolution < 0.1
+    caught("equal", far_up(2), np.array([20 * H]))

@@ -8,12 +8,27 @@ import pytest
 from proof import bad_flags, inputs
 
 import models.sine_rnn
-from tinygrad_edu import Tensor, checks, data, gradcheck, metrics, nn, ops, optim, plots
+from tinygrad_edu import (
+    Tensor,
+    backend,
+    checks,
+    data,
+    gradcheck,
+    manual_seed,
+    metrics,
+    nn,
+    ops,
+    optim,
+    plots,
+    textbook,
+    training,
+)  # fmt: skip
 from tinygrad_edu.nn import init
 
 X = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
 IMAGES = Tensor(np.ones((2, 4, 4, 3), np.float32))
 P = [nn.Parameter(1.0)]
+RNG = np.random.default_rng(0)
 
 WORKS = {
     "an array instead of a tensor": (lambda: ops.exp(np.zeros(2)).data.tolist(), [1.0, 1.0]),
@@ -79,6 +94,93 @@ REFUSED = {
     "a number for f": (lambda: gradcheck.gradcheck(1, np.ones(2)), TypeError, "gradcheck: f must be a function, got 1"),
     "a tensor in a picture": (
         lambda: plots.image_grid(None, nn.Parameter(X.data), ["a", "b"], "t"), TypeError, "image_grid: images must be"
+    ),
+    "a word as a slope": (lambda: ops.leaky_relu(X, "steep"), TypeError, "leaky_relu: expected slope as a number"),
+    "a seed below 0": (lambda: manual_seed(-1), ValueError, "manual_seed: seed must be a whole number >= 0, got -1"),
+    "an array without axes": (lambda: optim.SGD(np.array(1.0)), TypeError, r"SGD: parameters must be .*got array\(1"),
+    "a row that is not there": (
+        lambda: backend.scatter_add(np.zeros(2), np.array([2]), 1.0), IndexError, "scatter_add: .* index 2 is out of"
+    ),
+    "a number for items": (lambda: nn.Flatten()(Tensor(1.0)), ValueError, r"Flatten: expected items, x of shape \(N,"),
+    "a matrix of one axis": (lambda: init.orthogonal((3,)), ValueError, r"orthogonal: shape must be .* got \(3,\)"),
+    "a step for a sequence": (
+        lambda: nn.unroll(nn.GRUCell(3, 2), X), ValueError, r"unroll: expected x of shape \(N, T, D\) .* got \(2, 3\)"
+    ),
+    "a view of another dtype": (
+        lambda: np.array(X, dtype=np.float64, copy=False), ValueError, "array of a Tensor: Unable to avoid copy"
+    ),
+    "half an axis to move": (lambda: ops.transpose(X, (0, 0.5)), TypeError, "transpose: axes must be whole numbers"),
+    "half an axis to insert": (lambda: ops.expand_dims(X, 0.5), TypeError, "expand_dims: axis must be .* got 0.5"),
+    "a frame of halves around whole numbers": (
+        lambda: ops.pad(Tensor([1]), 1, 0.5), TypeError, "pad: expected value as a number that fits into int64, got 0.5"
+    ),
+    "a frame too large for a float": (lambda: ops.pad(X, 1, 10**400), TypeError, "pad: expected value .* float32, got"),
+    "a frame without end": (lambda: ops.pad(X, 2**30), ValueError, "pad: widths .* fit into no computer"),
+    "padding without end": (
+        lambda: ops.max_pool2d(IMAGES, 2, padding=2**30), ValueError, "max_pool2d: padding 1073741824, .* no computer"
+    ),
+    "a stride without end": (
+        lambda: ops.conv_transpose2d(IMAGES, np.ones((2, 2, 1, 3), np.float32), stride=2**30),
+        ValueError, r"conv_transpose2d: an output of \(4294967296, 4294967296\) pixels fits into no computer",
+    ),
+    "one beta by the textbook": (
+        lambda: textbook.optimizers.adam(*[np.ones(2)] * 4, 1, betas=0.9), ValueError, "adam: betas must be two numbers"
+    ),
+    "a step of whole numbers": (
+        lambda: textbook.optimizers.sgd(np.ones(2), np.arange(2), None, 0.1), TypeError, "sgd: g must be an array of "
+    ),
+    "a step of another shape": (
+        lambda: textbook.optimizers.sgd(np.ones(2), np.ones(3), None, 0.1), ValueError, r"sgd: g must be of p's shape "
+    ),
+    "facts that JSON does not know": (
+        lambda: training.save_weights("a.safetensors", nn.Linear(1, 1), {"a": {1}}), TypeError, "save_weights: facts "
+    ),
+    "a figure of words": (
+        lambda: training.fit(lambda x: {"loss": "low"}, lambda: [(X,)], 1), ValueError, "fit: a figure .* 'low'"
+    ),
+    "a bar over a number": (
+        lambda: training.progress_bar(5, "a"), TypeError, "progress_bar: items must be .*, got 5"
+    ),
+    "images without colours": (
+        lambda: data.augment(np.ones((2, 4, 4)), RNG), ValueError, r"augment: images must be of shape \(N, H, W, C\)"
+    ),
+    "a shift without end": (
+        lambda: data.augment(IMAGES.data, RNG, 2**30), ValueError, "augment: shift must be .* fits .*, got 1073741824"
+    ),
+    "a stage without a shape": (
+        lambda: plots.draw_architecture(None, ["input"], "t"), ValueError, r"draw_architecture: each of stages must be"
+    ),
+    "one loss for two": (
+        lambda: plots.train_and_validation(None, [0, 1], ([1, 2],), ([1, 2], [1, 2]), "t"), ValueError,
+        r"train_and_validation: losses must be two lists of values, \(training, validation\), got",
+    ),
+    "epochs in a table": (
+        lambda: plots.training_curves(None, np.ones((2, 2)), {"a": [1.0, 2.0]}, "loss", "t"), ValueError,
+        "training_curves: epochs must be a list of epoch numbers",
+    ),
+    "y without x": (
+        lambda: plots.series(None, {"a": [1.0, 2.0, 3.0]}, "t", "x", "y"), ValueError,
+        r"series: curve 'a' must be two arrays, \(x, y\), got \[1.0, 2.0, 3.0\]",
+    ),
+    "ticks without labels": (
+        lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", ticks=[1]), ValueError,
+        "series: ticks must be positions and labels",
+    ),
+    "ticks and more labels": (
+        lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", ticks=([1], ["a", "b"])), ValueError,
+        r"series: ticks need a label for each position; got \(1,\) and 2",
+    ),
+    "images of two channels": (
+        lambda: plots.prediction_rows(None, np.ones((1, 4, 4, 2), np.uint8), [0], [[1.0]], ["a"], "t"), ValueError,
+        r"prediction_rows: images must be of shape \(N, H, W, 3\) or \(N, H, W\), got \(1, 4, 4, 2\)",
+    ),
+    "a label without a class": (
+        lambda: plots.prediction_rows(None, np.ones((1, 4, 4), np.uint8), [1], [[1.0]], ["a"], "t"), ValueError,
+        r"prediction_rows: labels must lie in 0\.\.0",
+    ),
+    "a loss below 0": (
+        lambda: plots.clipping(None, {"a": [-1.0]}, {"a": [1.0]}, "t"), ValueError,
+        "clipping: losses of 'a' must be finite numbers >= 0",
     ),
     "a picture of no kind": (
         lambda: plots.unrolled_network("a.words", 2, "GRU", 1, "t"), ValueError, "plots: .* end in .png, .pdf or .svg"
@@ -180,10 +282,15 @@ def test_the_proof_goes_on_after_a_hang_and_a_crash(function, kind, monkeypatch)
 
 @pytest.mark.parametrize(
     ("arguments", "kind"),
-    [(["--lr", "nan"], "refused"), (["--units", "0"], "refused"), (["--noise", "inf"], "refused"), ([], "begins")],
+    [
+        ([], "begins"),
+        *((bad, "refused") for bad in (["--lr", "nan"], ["--units", "0"], ["--noise", "inf"], ["two\nlines"])),
+        *(([flag, bad], "refused") for flag in ("--resume", "--data-dir") for bad in ("two\nlines", "\udc80")),
+    ],
 )
 def test_a_flag_with_a_bad_value_is_told_in_a_line(arguments, kind, tmp_path):
-    assert bad_flags.attempt(models.sine_rnn, [*arguments, "--out", str(tmp_path)])[0] == kind
+    outcome, told = bad_flags.attempt(models.sine_rnn, ["--out", str(tmp_path), *arguments])
+    assert (outcome, len(told.splitlines())) == (kind, kind == "refused")
 
 
 def test_the_flags_are_found():

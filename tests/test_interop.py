@@ -338,6 +338,27 @@ def test_a_file_of_keras_tells_the_order_by_the_kinds_of_layers_and_their_number
         np.testing.assert_array_equal(given, expected)
 
 
+def test_numbers_decide_the_order_of_what_does_not_fit_too(tmp_path, rng):
+    """The error is about what is missing, and not about an order that was never lost."""
+    save_file(state_of("0", "1", "2", rng=rng), tmp_path / "theirs.safetensors")
+    with pytest.raises(ValueError, match=r"from_torch: .*3 .*2|2 .*3") as error:
+        interop.from_torch(two_layers(), tmp_path / "theirs.safetensors")
+    assert "sorted by name" not in str(error.value)
+
+
+def test_what_is_not_used_may_stand_before_its_layer_or_alone(rng):
+    model = nn.Sequential(nn.Linear(3, 3))
+    state = {"0.num_batches_tracked": np.array(5), "1.num_batches_tracked": np.array(5), **state_of("0", rng=rng)}
+    interop.from_torch(model, state)
+    np.testing.assert_array_equal(model.layers[0].weight.data, state["0.weight"].T)
+
+
+def test_two_arrays_of_one_name_are_refused(keras):
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="dense")])
+    with pytest.raises(ValueError, match=r"two arrays of theirs are called .*dense/kernel; give the layers names of"):
+        interop.from_keras(two_layers(), [*theirs.weights, *theirs.weights])
+
+
 def test_a_name_that_both_know_is_not_given_to_another_layer(rng):
     class Ours(nn.Module):
         def __init__(self):

@@ -239,6 +239,81 @@ def test_a_gradient_that_never_arrives(built, x):
     found = interop.first_difference(ours, theirs, x)
     weight = "weight" if framework == "torch" else "kernel"
     assert "no gradient arrives" in named(found.gradient, framework, 4, f"gradient of {weight}").hint
+    ours.layers[4].weight.requires_grad = True
+    assert interop.first_difference(ours, theirs, x).gradient is None
+    if framework == "torch":  # Keras freezes whole layers
+        theirs[4].weight.requires_grad_(False)
+        found = interop.first_difference(ours, theirs, x)
+        assert "no gradient arrives" in named(found.gradient, framework, 4, f"gradient of {weight}").hint
+
+
+@pytest.mark.parametrize("frozen", ["kernel", "recurrent_kernel", "bias"])
+def test_a_gradient_that_never_arrives_in_a_recurrent_layer(torch, frozen):
+    class Theirs(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = torch.nn.LSTM(2, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.lstm(x)[1][0][0]
+
+    ours = nn.LSTM(2, 3)
+    theirs = give("torch", ours, Theirs())
+    getattr(ours, frozen).requires_grad = False
+    x = np.random.default_rng(0).normal(size=(4, 5, 2)).astype(np.float32)
+    found = interop.first_difference(ours, theirs, x)
+    assert found.layer is None
+    assert "no gradient arrives" in found.gradient.hint
+    part = {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias_ih"}[frozen]
+    assert found.gradient.what == f"gradient of {part}"
+
+
+def test_networks_that_learn_nothing_are_compared_by_their_outputs(torch):
+    ours, theirs = nn.Sequential(nn.Embedding(5, 4)), torch.nn.Sequential(torch.nn.Embedding(5, 4))
+    give("torch", ours, theirs)
+    ours.layers[0].weight.requires_grad = False
+    theirs[0].weight.requires_grad_(False)
+    ids = np.array([[0, 4], [2, 2]])
+    found = interop.first_difference(ours, theirs, ids)
+    assert (found.layer, found.gradient, found.layers, found.gradients) == (None, None, 1, 0)
+    ours.layers[0].weight.data[4] += 1
+    assert interop.first_difference(ours, theirs, ids).layer.theirs == "0 (Embedding)"
+
+
+def test_of_a_layer_that_stands_twice_the_first_call_is_compared(torch):
+    tanh, theirs_tanh = nn.Tanh(), torch.nn.Tanh()
+    ours = nn.Sequential(nn.Linear(3, 3), tanh, nn.Linear(3, 3), tanh)
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 3), theirs_tanh, torch.nn.Linear(3, 3), theirs_tanh)
+    give("torch", ours, theirs)
+    batch = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    found = interop.first_difference(ours, theirs, batch)
+    assert (found.layer, found.gradient) == (None, None)
+
+
+def test_keras_layers_within_a_layer_and_activations_of_their_own(keras):
+    class Block(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.activation = keras.layers.Dense(3), keras.layers.Activation("tanh")
+
+        def call(self, x):
+            return self.activation(self.inner(x))
+
+    theirs = keras.Sequential([keras.Input((3,)), Block(), keras.layers.Dense(2)])
+    ours = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+    give("keras", ours, theirs)
+    batch = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    found = interop.first_difference(ours, theirs, batch)
+    assert (found.layer, found.gradient, found.layers) == (None, None, 3)
+    ours.layers[0].weight.data[0, 0] += 1
+    assert interop.first_difference(ours, theirs, batch).layer.ours == "layers.0 (Linear)"
+
+
+def test_keras_on_another_backend_is_refused(keras, monkeypatch):
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(TypeError, match="Keras' gradients are read on TensorFlow; it runs on 'jax' here"):
+        interop.first_difference(nn.Sequential(nn.Linear(3, 2)), theirs, np.ones((1, 3), np.float32))
 
 
 @both

@@ -283,6 +283,18 @@ def test_two_nested_loops_and_one_operation_again_and_again():
     assert any(isinstance(part, Fold) and "x add" in part.label for part in parts)
 
 
+def test_what_stands_before_a_repetition_stays_outside_and_nothing_need_follow():
+    x = Tensor(np.ones(2), requires_grad=True)
+
+    def loss():
+        y = ops.exp(x.sum())
+        for _ in range(10):
+            y = ops.tanh(y)
+        return y
+
+    assert labels(fold(trace(loss))) == [0, 1, 2, "tanh: 10 x tanh"]
+
+
 @pytest.mark.parametrize("make", [network, unrolled, with_sequences, short_chain])
 def test_folding_keeps_every_row_once_and_steps_in_order(make):
     seen = trace(make())

@@ -11,7 +11,7 @@ from tinygrad_edu import tensor as engine
 from tinygrad_edu.gradcheck.cases import CASES
 from tinygrad_edu.inspection import Leaf, Step, trace
 from tinygrad_edu.inspection.formula import code_of
-from tinygrad_edu.inspection.watch import BIRTHS
+from tinygrad_edu.inspection.watch import BIRTHS, Place, users_place
 from tinygrad_edu.tensor import record
 
 
@@ -389,6 +389,70 @@ def root_of_positive(x):
         return (G / (2 * np.sqrt(x.data)),)
 
     return record(np.sqrt(x.data), (x,), backward)
+
+
+def in_float32_alone(x):
+    if x.data.dtype == np.float64:
+        raise TypeError("float32 is expected")
+    return record(2 * x.data, (x,), lambda G: (2 * G,))
+
+
+def test_what_cannot_be_measured_says_why():
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    [_, step] = trace(lambda: in_float32_alone(x).sum(), differences=1)
+    assert step.inputs[0].measured == []
+    assert step.unmeasured == "it could not be computed again, in float64: float32 is expected"
+    [_, step] = trace((x * 2).sum(), differences=1)
+    assert step.unmeasured.startswith("its function, which its module must know, was not seen")
+
+
+def scaled(x, **options):
+    return record(x.data * options["by"], (x,), lambda G: (G * options["by"],))
+
+
+def test_operands_of_whole_numbers_and_options_are_handed_on_as_they_are():
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    whole = Tensor(np.array([3, 4]))
+    for loss in (lambda: (x * whole).sum(), lambda: scaled(x, by=np.array([3, 4])).sum()):
+        step = trace(loss, differences=2)[1]
+        assert {m.index: m.analytic for m in step.inputs[0].measured} == {(0,): 3.0, (1,): 4.0}
+        assert all(m.error < 1e-6 for m in step.inputs[0].measured)
+
+
+TABLE = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+
+
+def twice_the_table():
+    return record(2 * TABLE.data, (TABLE,), lambda G: (2 * G,))
+
+
+def picked(x, places, by):
+    """x at some places, times a constant array."""
+
+    def backward(G):
+        D = np.zeros_like(x.data)
+        np.add.at(D, places.data, G * by)
+        return (D,)
+
+    return record(x.data[places.data] * by, (x,), backward)
+
+
+def test_only_floating_arguments_of_an_operation_are_made_double():
+    x, places = Tensor(np.array([1, 2, 3], np.float32), requires_grad=True), Tensor(np.array([2, 0]))
+    step = trace(lambda: picked(x, places, np.array([0.5, 4.0], np.float32)).sum(), differences=3)[1]
+    assert {m.index: m.analytic for m in step.inputs[0].measured} == {(0,): 4.0, (1,): 0.0, (2,): 0.5}
+    assert all(abs(m.difference - m.analytic) < 1e-9 for m in step.inputs[0].measured)
+
+
+def test_an_operation_that_takes_its_input_from_elsewhere_is_not_measured():
+    step = trace(lambda: twice_the_table().sum(), differences=1)[1]
+    assert step.inputs[0].measured == []
+    assert step.unmeasured == "its inputs are not among the operation's arguments"
+
+
+def test_without_a_line_of_the_users_the_place_is_empty():
+    assert users_place(None) == Place()
+    assert str(Place()) == ""
 
 
 def test_an_operation_that_refuses_the_moved_entry():

@@ -1,5 +1,6 @@
 """The loop around the training step, and what it leaves in files."""
 
+import copy
 import json
 import math
 import os
@@ -252,6 +253,7 @@ def test_an_unfinished_epoch_is_gone_on_with_where_it_was():
     whole = fit(step, data, 1)
     unfinished = Unfinished()
     unfinished.add({"loss": 1.0}, 1)
+    begun = copy.deepcopy(unfinished)
     history = fit(
         step,
         data,
@@ -264,3 +266,4 @@ def test_an_unfinished_epoch_is_gone_on_with_where_it_was():
     assert saved == [2, 3]
     assert history.epochs == whole.epochs
     assert history.unfinished == Unfinished()
+    assert fit(step, data, 1, history=History(unfinished=begun)).epochs == whole.epochs  # nobody waits to be told

@@ -25,7 +25,8 @@ from models.__main__ import SCRIPTS
 
 WORDS = (
     *("", " ", "words", "0", "-1", "1.5", "1e-3", "nan", "inf", "-inf", "1e999", "9" * 400, "2147483648", "None"),
-    *("true", "1,000", "0x10", "²", "٣", "1_0", "--", "-", "/nowhere/at/all", "/dev/null/a", "\udc80", "same"),
+    *("true", "1,000", "0x10", "²", "٣", "1_0", "--", "-", "/nowhere/at/all", "/dev/null/a", "\udc80"),
+    *("same", "two\nlines"),
 )
 BASIS = ["--quick", "--no-progress", "--data", "synthetic", "--epochs", "1"]
 LOADERS = ("load_mnist", "load_cifar10", "load_shakespeare")

@@ -228,7 +228,8 @@ def spoken(name: str, case: Case) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m proof.inputs", description=__doc__.split("\n")[0])
+    description = "Every public function and every flag of the scripts with bad input; some ten minutes for all of it."
+    parser = argparse.ArgumentParser(prog="python -m proof.inputs", description=description)
     parser.add_argument("--seed", type=int, default=0, help="for the pairs, and for a share (0)")
     parser.add_argument("--share", type=float, default=1.0, help="of the calls, from 0 to 1 (1)")
     parser.add_argument("--only", default="", metavar="PREFIX", help="of the functions, such as ops.conv (all)")

@@ -220,13 +220,12 @@ def _of_one(
     if total is not None:
         title += f": norm {total.norm:.4g}, from {total.smallest:.4g} to {total.largest:.4g}{value}"
     sentences = [f"Shown of each gradient is {what}; gradients add, their norms do not."]
-    if walked and number == len(walked):
-        whole = sum(to_numpy(along[-1]).astype(np.float64) for _, along in walked)
-        if total is not None and total.values is not None:
-            apart = float(np.abs(whole - total.values).max(initial=0))
-            sentences.append(f"The paths' gradients add up to it: no entry is off by more than {apart:.1e}.")
-    elif number > len(walked):
+    if number > len(walked):
         sentences.append(f"{number - len(walked):,} further paths are not shown; what was added above is all of them.")
+    elif total is not None and total.values is not None:
+        whole = sum(to_numpy(along[-1]).astype(np.float64) for _, along in walked)
+        apart = float(np.abs(whole - total.values).max(initial=0))
+        sentences.append(f"The paths' gradients add up to it: no entry is off by more than {apart:.1e}.")
     return Explanation(title, parts, sentences, seen)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_edu.backend import Array
+from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.inspection.trace import result_number
 from tinygrad_edu.tensor import Tensor
 
@@ -56,6 +56,9 @@ def along_path(path: list[Edge], gradient: Array) -> list[Array]:
     along = [gradient]
     for y, position in path:
         sent = _plain(y._backward)(along[-1])[position]
+        if sent is None:  # as a backward may say for zeros
+            X = y._inputs[position].data
+            sent = array_module(X).zeros_like(X)
         # What a result of several hands on is no gradient; it puts it aside for the operation.
         along.append(along[-1] if result_number(y) is not None else sent)
     return along
