@@ -10,6 +10,8 @@ from models import mini_alexnet
 from tinygrad_edu import Tensor, data, nn, ops
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
