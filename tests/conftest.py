@@ -1,6 +1,7 @@
 """What every test can ask for."""
 
 import functools
+import gc
 
 import browser
 import pytest
@@ -13,6 +14,12 @@ from tinygrad_edu.plots import style
 # The same examples on every run: a failure is a change of the code, never luck, and can be repeated.
 settings.register_profile("tinygrad_edu", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("tinygrad_edu")
+
+
+def pytest_collection_finish():
+    """What was imported stays; the collector of garbage need not go through it thousands of times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
