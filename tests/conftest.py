@@ -1,6 +1,7 @@
 """What every test can ask for."""
 
 import functools
+import gc
 
 import browser
 import pytest
@@ -8,10 +9,17 @@ import strict_array
 from hypothesis import settings
 
 from tinygrad_edu.data import cifar10, mnist
+from tinygrad_edu.plots import style
 
 # The same examples on every run: a failure is a change of the code, never luck, and can be repeated.
 settings.register_profile("tinygrad_edu", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("tinygrad_edu")
+
+
+def pytest_collection_finish():
+    """What was imported stays; the collector of garbage need not go through it thousands of times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +38,12 @@ def _stand_ins_are_drawn_once():
 
             patch.setattr(module, name, once)
         yield
+
+
+@pytest.fixture
+def coarse_pictures(monkeypatch):
+    """For tests that want pictures to be there, and do not look at their pixels: a quarter of the dots an inch."""
+    monkeypatch.setitem(style.STYLE, "savefig.dpi", 50)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The contenders of all practicals that need one package, against ours: `python -m contenders PACKAGE`.
+"""The contenders of all rows that need one package, against ours: `python -m contenders PACKAGE`.
 
 They share a process, unlike in a benchmark, since importing the package is most of what such a check takes. Prints the
 largest difference of gradients of each row as JSON; a contender that disagrees or fails ends the process.
@@ -8,17 +8,33 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
+from benchmarks import scaling, tape
+from benchmarks.contender import Row
 from benchmarks.harness import compare_gradients
-from benchmarks.practicals.rows import ROWS
+from benchmarks.practicals import rows as practicals
+from benchmarks.practicals.problems import AlexNet
+
+# Of the operations that are measured at several sizes, the smallest.
+ROWS = [*practicals.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in scaling.SERIES)]
+FEW_IMAGES = 8  # for mini-AlexNet: `python -m benchmarks` compares the gradients of whole batches, before it measures
+
+
+def rows_with(package: str | None) -> Iterator[tuple[Row, list[str]]]:
+    """The rows that have contenders which require this package (None: nothing but NumPy), and the names of these."""
+    for row in ROWS:
+        names = [name for name, kind in row.contenders.items() if name != "ours" and kind.requires == package]
+        if names:
+            yield row, names
 
 
 def differences(package: str | None) -> dict[str, float | None]:
     """Row -> the largest difference of gradients between ours and the contenders that require this package."""
+    AlexNet.BATCH = FEW_IMAGES
     found = {}
-    for row in ROWS:
-        chosen = {name: kind for name, kind in row.contenders.items() if name == "ours" or kind.requires == package}
-        contenders = {name: kind(row.seed) for name, kind in chosen.items()}
+    for row, names in rows_with(package):
+        contenders = {name: row.contenders[name](row.seed) for name in ("ours", *names)}
         gradients = {name: contender.gradients() for name, contender in contenders.items()}
         found[row.name] = compare_gradients(gradients, row.tolerance)
         for contender in contenders.values():

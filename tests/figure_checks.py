@@ -1,16 +1,24 @@
 """What every picture must keep: its texts on the page, none over another, and no line through one."""
 
-import io
 import itertools
 
+import matplotlib
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.text import Annotation, Text
 
+from tinygrad_edu.plots.style import STYLE
+
+
+def place(figure):
+    """Put everything where it will be drawn; pixels take most of the time of a picture, and no test here reads them."""
+    with matplotlib.rc_context(STYLE):
+        figure.draw_without_rendering()
+
 
 def check_texts(figure):
     """Every text is on the page, and none runs into another; returns [(text, its box in pixels)]."""
-    figure.savefig(io.BytesIO(), dpi=figure.dpi)  # places everything
+    place(figure)
     undrawn = {text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in undrawn_texts(axes, axis)}
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     found = [(text.get_text(), text.get_window_extent()) for text in texts if text not in undrawn]

@@ -142,7 +142,7 @@ def test_a_kink_near_the_edge_of_a_domain():
 # --- rounding in large sums ------------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(2)
-IMAGES, KERNEL = RNG.normal(size=(20, 50, 40, 16)), RNG.normal(size=(3, 3, 16, 8))
+IMAGES, KERNEL = RNG.normal(size=(5, 50, 40, 16)), RNG.normal(size=(3, 3, 16, 8))
 
 
 def test_a_large_convolution():

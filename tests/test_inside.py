@@ -11,6 +11,8 @@ from models import airline_lstm, softmax_by_hand, softmax_regression
 from models.inside import look_inside
 from tinygrad_edu import Tensor, manual_seed, nn, ops
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 
 class Run:
     """What `look_inside` needs of one."""

@@ -12,6 +12,8 @@ from tinygrad_edu import Tensor, nn, ops, optim
 from tinygrad_edu.data import Vocabulary
 from tinygrad_edu.training import save_weights
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 QUIET = ["--no-progress"]
 
 

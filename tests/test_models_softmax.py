@@ -12,6 +12,8 @@ from models import softmax_by_hand, softmax_regression
 from tinygrad_edu import Tensor, ops, optim, resolve_device
 from tinygrad_edu.data import batches, load_mnist
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 REAL_DATA = os.environ.get("TINYGRAD_EDU_DATA")
 no_gpu = pytest.mark.skipif(resolve_device("auto") == "cuda", reason="there is a GPU, so it can be done")
 needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="TINYGRAD_EDU_DATA names no directory with the real data")

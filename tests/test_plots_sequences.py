@@ -1,11 +1,10 @@
 """Figures of sequences show what they say; bad input gets one clear error and leaves no file."""
 
-import io
 import os
 
 import numpy as np
 import pytest
-from figure_checks import check_drawing, check_texts
+from figure_checks import check_drawing, check_texts, place
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch
 
@@ -83,7 +82,7 @@ def test_nothing_runs_into_anything(cell, steps):
 
 def lanes(figure):
     """How many arrows lead from left to right in the unrolled network, by their colour."""
-    figure.savefig(io.BytesIO())  # places everything
+    place(figure)
     counts = {}
     for arrow in figure.findobj(FancyArrowPatch):
         shaft = arrow.get_path().to_polygons(closed_only=False)[0]  # in inches

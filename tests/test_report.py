@@ -17,6 +17,8 @@ from tinygrad_edu import plots
 from tinygrad_edu.plots.style import title_of
 from tinygrad_edu.training import TrainingError
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(monkeypatch, tmp_path):
@@ -27,6 +29,13 @@ def _in_a_folder_of_its_own(monkeypatch, tmp_path):
 @pytest.fixture
 def _no_pictures(monkeypatch):
     monkeypatch.setattr(airline_lstm, "draw", lambda *_: None)
+
+
+@pytest.fixture
+def _twelve_epochs_are_whole(monkeypatch):
+    """Instead of a hundred."""
+    flags = airline_lstm.flags
+    monkeypatch.setattr(airline_lstm, "flags", lambda *names, **defaults: flags(*names, **{**defaults, "epochs": 12}))
 
 
 def start(*flags):
@@ -89,13 +98,13 @@ def test_the_command_is_the_processes_own_where_nothing_else_is_given(monkeypatc
     assert "python -m models.airline_lstm --epochs 1 --out out" in " ".join(text().split())
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("_no_pictures", "_twelve_epochs_are_whole")
 def test_a_short_run_never_looks_like_a_whole_one():
     assert start("--epochs", "1") == 0
-    assert "A short run, of 1 of 100 epochs : no figure of it is the whole run's" in text()
-    assert start("--epochs", "100") == 0
+    assert "A short run, of 1 of 12 epochs : no figure of it is the whole run's" in text()
+    assert start("--epochs", "12") == 0
     assert "short run" not in text()
-    assert start("--epochs", "100", "--lr", "0.002") == 0
+    assert start("--epochs", "12", "--lr", "0.002") == 0
     assert "Not as in the report : lr 0.002 (the report: 0.001)" in text()
 
 
@@ -166,10 +175,10 @@ def test_a_resumed_run_shows_all_its_epochs():
         assert f"{row['train_rmse']:.2f}" in text()
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("_no_pictures", "_twelve_epochs_are_whole")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TrainingError("the loss became nan")])
 def test_a_run_that_is_stopped_leaves_a_page_that_says_so(error, monkeypatch):
-    assert start("--epochs", "100") == 0  # of which nothing may be left
+    assert start("--epochs", "12") == 0  # of which nothing may be left
     save = Run.save
 
     def save_and_stop(run, kept):
@@ -177,14 +186,14 @@ def test_a_run_that_is_stopped_leaves_a_page_that_says_so(error, monkeypatch):
         raise error
 
     monkeypatch.setattr(Run, "save", save_and_stop)
-    status = start("--epochs", "100", "--lr", "0.002")
+    status = start("--epochs", "12", "--lr", "0.002")
     assert status == (130 if error is KeyboardInterrupt else 2)
     shown = text()
     assert re.search(r"--lr +0\.002", shown)
-    assert "Trained for 10 of 100 epochs" in shown
+    assert "Trained for 10 of 12 epochs" in shown
     if error is KeyboardInterrupt:
         assert "Stopped : interrupted in epoch 10" in shown
-        assert "measured after 10 of 100 epochs" in shown
+        assert "measured after 10 of 12 epochs" in shown
     else:
         assert "Not finished" in shown
         assert "measured" not in shown

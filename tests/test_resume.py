@@ -11,7 +11,7 @@ from models import __main__ as tour
 from models import airline_lstm, checkpoints, mini_alexnet, shakespeare_lstm, sine_rnn
 from models.lock import lock_folder
 from models.stop import Stop, ending_by_sigterm
-from tinygrad_edu import optim
+from tinygrad_edu import nn, optim
 from tinygrad_edu.data import ImageData, MinMaxScaler
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 from tinygrad_edu.files import MACHINE
@@ -37,11 +37,17 @@ def _short_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 3)
     few = ImageData("synthetic images", "synthetic", *synthetic_images(100, 20), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: few)
-    monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", mini_alexnet.residual_network)
+    monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", small_network)
     monkeypatch.setenv("TINYGRAD_EDU_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shakespeare").mkdir()
     (tmp_path / "shakespeare" / "input.txt").write_text(TEXT)
+
+
+def small_network():
+    """With all that a checkpoint of a network for images must hold: statistics of batches, dropout's generator."""
+    layers = nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(256, 10)
+    return nn.Sequential(*layers)
 
 
 def start(module, *flags, out="out"):

@@ -22,8 +22,10 @@ from models import (
     softmax_regression,
 )
 from models.lock import lock_folder
-from tinygrad_edu import optim
+from tinygrad_edu import nn, optim
 from tinygrad_edu.training import History, fit, save_checkpoint
+
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, sine_rnn, airline_lstm, shakespeare_lstm)
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
@@ -93,7 +95,8 @@ def test_another_experiment_is_not_gone_on_with(module, first, then, message, ca
 def test_a_run_on_fewer_images_is_another_experiment(capsys, monkeypatch):
     data = mini_alexnet.load_cifar10()
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: replace(data, source="local"))
-    monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", mini_alexnet.residual_network)
+    small = lambda: nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))  # noqa: E731
+    monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", small)
     assert start(mini_alexnet, "--quick", "--epochs", "1") == 0
     output = capsys.readouterr().out
     assert "1 of 10 epochs, 80 of 400 images" in output
