@@ -66,3 +66,9 @@ def test_dots_stand_for_the_axes_in_front(subscripts):
 def test_what_does_not_fit_is_refused(subscripts, message):
     with pytest.raises(ValueError, match=f"^einsum: .*{message}"):
         ops.einsum(subscripts, Tensor(RNG.normal(size=(2, 3))), Tensor(RNG.normal(size=(3, 4))))
+
+
+def test_a_letter_may_be_neither_longer_nor_shorter_the_second_time():
+    for b in (2, 4):
+        with pytest.raises(ValueError, match=r"^einsum: .* give one letter two lengths"):
+            ops.einsum("ij,jk->ik", np.ones((2, 3)), np.ones((b, 2)))

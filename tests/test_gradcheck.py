@@ -16,6 +16,8 @@ import tinygrad_edu.gradcheck as package
 from tinygrad_edu import Tensor, nn, ops
 from tinygrad_edu.gradcheck import CheckResult, GradientError, __main__, gradcheck
 from tinygrad_edu.gradcheck.cases import CASES
+from tinygrad_edu.gradcheck.check import FULL_JACOBIAN
+from tinygrad_edu.gradcheck.comparison import DIRECTIONS
 from tinygrad_edu.ops.support import record_many, unbroadcast
 from tinygrad_edu.tensor import record
 
@@ -40,6 +42,17 @@ def test_a_right_gradient_passes_and_says_how_well():
 
 
 # --- wrong numbers ---------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_factor_that_only_single_entries_show():
+    """Half of the slopes are 1e-8: in a random direction through all, nobody sees that they are wrong."""
+    C = np.tile([1.0, 1e-8], 75)
+    assert C.size**2 > FULL_JACOBIAN
+    x = RNG.normal(size=C.size)
+    gradcheck(op(lambda A: A * C, lambda G, A: G * C), x)
+    report = caught("equal", op(lambda A: A * C, lambda G, A: G * np.where(C < 1, 3 * C, C)), x)
+    worst = int(re.search(r"worst at \(0, (\d+)\)", report)[1])
+    assert worst >= DIRECTIONS
 
 
 @pytest.mark.parametrize("factor", [2.0, -1.0, 0.0, 1 + 1e-5])

@@ -156,6 +156,13 @@ def test_linear_computes_x_w_plus_b():
     assert len(nn.Linear(3, 2, bias=False).parameters()) == 1
 
 
+@pytest.mark.parametrize("shapes", [((), (3, 2)), ((3,), (3,)), ((2,), (3, 2)), ((4, 2), (3, 2))])
+def test_linear_refuses_what_does_not_fit(shapes):
+    x, W = map(np.zeros, shapes)
+    with pytest.raises(ValueError, match=r"^linear: expected x \(\.\.\., D\) and W \(D, M\)"):
+        ops.linear(x, W)
+
+
 @pytest.mark.parametrize(
     "sizes", [(0, 1), (1, 0), (-1, 1), (1.5, 1), ("3", 1), (None, 1), (True, 2), (np.True_, 2), (2, np.float64(3))]
 )

@@ -293,6 +293,14 @@ def test_shapes_that_do_not_fit_are_refused(call, message):
         call(counted((2, 3)))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("f4", 10**400), ("u1", 10**400), ("u1", 256), ("i8", np.nan), ("i8", 0.5)]
+)
+def test_a_frame_of_numbers_that_the_dtype_does_not_have_is_refused(dtype, value):
+    with pytest.raises(TypeError, match=r"^pad: expected value as a number that fits into"):
+        ops.pad(np.zeros(2, dtype), 1, value)
+
+
 # --- indexing --------------------------------------------------------------------------------------------------------
 
 

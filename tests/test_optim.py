@@ -160,6 +160,23 @@ def test_an_optimiser_with_a_past_of_its_own_takes_the_loaded_one(name):
         np.testing.assert_array_equal(p.data, q.data)
 
 
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW])
+def test_a_state_that_was_replaced_by_hand_counts(make):
+    """What lies end to end for the small parameters was made from the old one."""
+    optimizer = make(parameters(), lr=0.1, betas=(0.0, 0.5))
+
+    def step(g):
+        for p in optimizer.parameters:
+            p.grad = np.full(p.shape, g)
+        optimizer.step()
+
+    step(1.0)
+    optimizer.state = [{"m": np.zeros(p.shape), "v": np.full(p.shape, 6.0)} for p in optimizer.parameters]
+    step(2.0)
+    for own, p in zip(optimizer.state, optimizer.parameters):
+        np.testing.assert_array_equal(own["v"], np.full(p.shape, 0.5 * 6.0 + 0.5 * 2.0**2))
+
+
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_a_copied_optimiser_goes_on_like_its_original(make, make_copy):
@@ -445,6 +462,11 @@ def test_long_gradients_are_scaled_together_to_the_length_and_the_user_keeps_his
     assert [p.grad.tolist() for p in ours] == [[1.5, 0.0], [[2.0]], [6.0]]
     assert [g.tolist() for g in kept] == [[3.0, 0.0], [[4.0]], [12.0]]
     assert optim.clip_grad_norm(ours, 6.5) == pytest.approx(6.5)
+
+
+def test_what_is_no_parameter_is_refused_by_name():
+    with pytest.raises(TypeError, match="clip_grad_norm: each parameter must be a Tensor, got array"):
+        optim.clip_grad_norm([*with_gradients([3.0]), np.zeros(1)], 1.0)
 
 
 def test_short_gradients_stay_as_they_are_and_missing_ones_are_passed_over():

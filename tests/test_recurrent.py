@@ -87,12 +87,14 @@ def test_the_operation_equals_the_unrolled_cell_forward_and_backward(name, shape
             assert_close(a, b)
 
 
+@pytest.mark.parametrize("sequences", [5, 7, 9], ids=["2 parts", "3 parts", "4 parts"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_batch_cut_into_parts_equals_its_sequences_one_by_one(name, monkeypatch):
-    """Large batches are worked on in parts, on several cores; here the parts are made small."""
+def test_a_batch_cut_into_parts_equals_its_sequences_one_by_one(name, sequences, monkeypatch):
+    """Large batches are worked on in parts, on several cores, and long sequences in halves; here both are small."""
+    monkeypatch.setattr("tinygrad_edu.ops.recurrent.sequence.SUMMED_AT_ONCE", 10)
     monkeypatch.setattr("tinygrad_edu.ops.recurrent.sequence.PART_COLUMNS", 2)
     monkeypatch.setattr("tinygrad_edu.ops.recurrent.sequence.PART_WORK", 1)
-    shape = (7, 4, 2, 3)
+    shape = (sequences, 5, 2, 3)
     layer, cell = make(name, 2, 3)
     x, *states = leaves(name, shape)
     outputs, state = layer.run(x, as_state(name, states), {})
@@ -353,6 +355,15 @@ def test_embedding_refuses_ids_outside_the_table(ids, error):
         ops.embedding(Tensor(np.zeros((4, 2))), np.array(ids))
     with pytest.raises(ValueError, match=r"expected a table \(K, D\)"):
         ops.embedding(Tensor(np.zeros(4)), np.array([0]))
+
+
+@pytest.mark.parametrize("dtype", np.typecodes["AllInteger"])
+def test_embedding_takes_ids_of_every_kind_of_integer(dtype):
+    table = Tensor(np.arange(4.0).reshape(4, 1))
+    assert ops.embedding(table, np.array([3, 0, 2], dtype)).data.tolist() == [[3.0], [0.0], [2.0]]
+    for wrong in (4, np.iinfo(dtype).min or 100):  # the smallest number, or, without a sign, a large one
+        with pytest.raises(ValueError, match=r"embedding: ids must lie in 0\.\.3"):
+            ops.embedding(table, np.array([0, wrong], dtype))
 
 
 def test_a_state_of_the_wrong_kind_is_refused():

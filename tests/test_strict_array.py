@@ -456,7 +456,7 @@ def test_index_arrays_within_range_give_the_same_on_both_libraries(cupy):
         [1, -2],
         np.array([1, 0]),
         (slice(None), [2, -3]),
-        (..., [0]),
+        (..., [2]),  # more than the first axis has
         ([0, 1], [2, 0]),
         np.array([True, False]),
     ):

@@ -120,6 +120,10 @@ def test_tensors_are_keys_by_identity_and_have_length_item_and_truth():
     assert not Tensor(False)
     with pytest.raises(ValueError, match=r"bool\(\) of a tensor of shape \(2,\)"):
         bool(Tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"bool\(\) of a tensor of shape \(0,\)"):
+        bool(Tensor([]))
+    with pytest.raises(ValueError, match=r"item\(\) of a tensor of shape \(0,\)"):
+        Tensor([]).item()
     with pytest.raises(TypeError, match=r"len\(\) of a tensor without axes"):
         len(Tensor(1.0))
 

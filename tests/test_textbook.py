@@ -154,6 +154,12 @@ def test_normalisation_embedding_and_dropout_agree(shape, p):
     agree(lambda x: ops.dropout(x, p, np.random.default_rng(3)) * 1.0, RNG.normal(size=shape))
 
 
+@pytest.mark.parametrize("p", [1 / 65536, 2 / 65536, 1 - 1 / 65536])
+def test_both_dropouts_draw_the_rarest_numbers_too(p):
+    """One number in 65,536 decides; among 300,000, some are hit."""
+    agree(lambda x: ops.dropout(x, p, np.random.default_rng(3)) * 1.0, np.ones(300_000))
+
+
 def ops_batch_norm(x, gamma, beta):
     running = np.zeros(x.shape[-1]), np.ones(x.shape[-1])
     y = ops.batch_norm(x, gamma, beta, *running)
