@@ -96,13 +96,14 @@ REFUSED = {
         lambda: plots.image_grid(None, nn.Parameter(X.data), ["a", "b"], "t"), TypeError, "image_grid: images must be"
     ),
     "a word as a slope": (lambda: ops.leaky_relu(X, "steep"), TypeError, "leaky_relu: expected slope as a number"),
+    "an infinite slope": (lambda: ops.elu(X, np.inf), ValueError, "elu: alpha must be a finite number, got inf"),
     "a seed below 0": (lambda: manual_seed(-1), ValueError, "manual_seed: seed must be a whole number >= 0, got -1"),
     "an array without axes": (lambda: optim.SGD(np.array(1.0)), TypeError, r"SGD: parameters must be .*got array\(1"),
     "a row that is not there": (
         lambda: backend.scatter_add(np.zeros(2), np.array([2]), 1.0), IndexError, "scatter_add: .* index 2 is out of"
     ),
     "a number for items": (lambda: nn.Flatten()(Tensor(1.0)), ValueError, r"Flatten: expected items, x of shape \(N,"),
-    "a matrix of one axis": (lambda: init.orthogonal((3,)), ValueError, r"orthogonal: shape must be .* got \(3,\)"),
+    "a matrix of three axes": (lambda: init.orthogonal((3, 3, 3)), ValueError, "orthogonal: shape must be that of a m"),
     "a step for a sequence": (
         lambda: nn.unroll(nn.GRUCell(3, 2), X), ValueError, r"unroll: expected x of shape \(N, T, D\) .* got \(2, 3\)"
     ),
