@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Short runs on stand-in data, which save so often that a good part of the time is writing.
 SCRIPTS = {
-    "softmax_regression": ("--data", "synthetic", "--epochs", "20", "--checkpoint-every", "0.02"),
+    "softmax_regression": ("--data", "synthetic", "--epochs", "20", "--checkpoint-every", "0.004"),
     "shakespeare_lstm": (
         *("--data", "synthetic", "--quick", "--stateful", "--epochs", "3", "--batch-size", "32"),
         *("--checkpoint-every", "0.05"),
