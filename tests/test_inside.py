@@ -11,8 +11,6 @@ from models import airline_lstm, softmax_by_hand, softmax_regression
 from models.inside import look_inside
 from tinygrad_edu import Tensor, manual_seed, nn, ops
 
-pytestmark = pytest.mark.usefixtures("coarse_pictures")
-
 
 class Run:
     """What `look_inside` needs of one."""
@@ -69,6 +67,7 @@ def test_explain_tells_of_the_first_batch_and_changes_nothing(
     module, loss, leaf, finding, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "draw", lambda *_: None)
     figures = []
     for flags in ([], ["--explain"]):
         assert module.main(["--epochs", "1", "--data", "synthetic", "--out", "out", "--no-progress", *flags]) == 0

@@ -25,18 +25,16 @@ from models.lock import lock_folder
 from tinygrad_edu import nn, optim
 from tinygrad_edu.training import History, fit, save_checkpoint
 
-pytestmark = pytest.mark.usefixtures("coarse_pictures")
-
 SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, sine_rnn, airline_lstm, shakespeare_lstm)
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
 
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch, tmp_path):
-    """Small runs in a folder of the test's own, on an own text, without the pictures, which have tests of their own."""
+    """Small runs in a folder of the test's own, on an own text; pictures and looks inside have tests of their own."""
     for module in SCRIPTS:
-        if hasattr(module, "draw"):
-            monkeypatch.setattr(module, "draw", lambda *_: None)
+        for name in {"draw", "look_inside"} & vars(module).keys():
+            monkeypatch.setattr(module, name, lambda *_, **__: None)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 5)
     monkeypatch.setenv("TINYGRAD_EDU_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
