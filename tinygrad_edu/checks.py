@@ -35,6 +35,13 @@ def shown(value: Any) -> str:
         return f"something of {type(value).__name__}"
 
 
+def lines(faults: Sequence[str]) -> str:
+    """Faults in a message, a line each: the first ten, of each what a terminal can print of 200 characters."""
+    shortened = ("".join(c if c.isprintable() else "?" for c in fault[:200]) for fault in faults[:10])
+    more = [f"and {len(faults) - 10:,} more"] if len(faults) > 10 else []
+    return "".join(f"\n  {line}" for line in [*shortened, *more])
+
+
 # --- whole numbers ---
 
 

@@ -196,7 +196,7 @@ class Module:
             if name in state and tensor.shape != np.shape(state[name])
         ]
         if wrong:
-            raise ValueError(f"these weights do not belong to this {name}:\n  " + "\n  ".join(wrong))
+            raise ValueError(f"these weights do not belong to this {name}:{checks.lines(wrong)}")
 
 
 # --- finding the parts ---

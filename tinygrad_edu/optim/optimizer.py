@@ -126,7 +126,7 @@ class Optimizer:
                 wrong += _wrong_memory(f"{i}.{name}", state.get(f"{i}.{name}"), p, smallest)
         wrong += [f"unknown: {key} {np.shape(values)}" for key, values in state.items() if key not in known]
         if wrong:
-            raise ValueError(f"this state does not belong to this {type(self).__name__}:\n  " + "\n  ".join(wrong))
+            raise ValueError(f"this state does not belong to this {type(self).__name__}:{checks.lines(wrong)}")
 
 
 def _count(value: Any) -> int | None:

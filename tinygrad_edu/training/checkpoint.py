@@ -214,7 +214,7 @@ def _check_model(model: Module, arrays: dict[str, np.ndarray]) -> None:
         if tensor.dtype.kind != arrays[name].dtype.kind
     ]
     if wrong:
-        raise ValueError(f"these weights do not belong to this {type(model).__name__}:\n  " + "\n  ".join(wrong))
+        raise ValueError(f"these weights do not belong to this {type(model).__name__}:{checks.lines(wrong)}")
 
 
 @contextlib.contextmanager
