@@ -566,7 +566,7 @@ def test_a_message_about_strange_weights_stays_short_and_prints():
     strange = {f"x{i}\a" + 100_000 * "y": np.zeros(2) for i in range(50)}
     with pytest.raises(ValueError, match="do not belong to this Linear") as caught:
         nn.Linear(2, 3).load_state_dict(strange)
-    first, *lines = str(caught.value).splitlines()
+    _first, *lines = str(caught.value).splitlines()
     assert len(lines) == 11
     assert lines[-1] == "  and 42 more"  # of 2 that are missing and 50 that are unknown
     assert max(map(len, lines)) <= 202
