@@ -316,3 +316,46 @@ def test_beside_a_large_value_near_the_edge_of_a_domain_no_longer_step_is_taken(
     assert result.unresolved == 2
     assert 0.01 < result.resolution < 0.1
     caught("equal", far_up(2), np.array([20 * H]))
+
+
+# --- right functions that were refused: they change within a step, or lose digits inside ------------------------------
+
+LABELS = np.arange(5) % 4
+
+
+def confident(rng):
+    """Logits (5, 4) of which the label's is far ahead: 1 - p is 10^-6 or less."""
+    logits = 3 * rng.normal(size=(5, 4))
+    logits[np.arange(5), LABELS] += 14
+    return logits
+
+
+RIGHT = {
+    "weight normalisation of small weights": (
+        lambda w, g: g * w / ops.sqrt((w * w).sum(0)),
+        lambda rng: [0.005 * rng.normal(size=(6, 3)), rng.normal(size=3)],
+    ),
+    "rows of length 1 of tiny rows": (
+        lambda x: x / ops.sqrt((x * x).sum(1, keepdims=True)),
+        lambda rng: [1e-3 * rng.normal(size=(5, 3))],
+    ),
+    "a fast sine": (lambda x: ops.sin(1e4 * x), lambda rng: [rng.normal(size=5)]),
+    "softplus by hand": (lambda x: ops.log(1 + ops.exp(x)), lambda rng: [-8 - 10 * rng.random(9)]),
+    "cross-entropy by hand": (lambda x: -ops.log(ops.softmax(x)[np.arange(5), LABELS]), lambda rng: [confident(rng)]),
+    "-log(1 - sigmoid)": (lambda x: -ops.log(1 - ops.sigmoid(x)), lambda rng: [-12 - 4 * rng.random(6)]),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_function_that_changes_fast_or_loses_digits_is_not_refused(name):
+    f, inputs = RIGHT[name]
+    for seed in range(6):
+        gradcheck(f, *inputs(np.random.default_rng(1000 + seed)), seed=seed, thorough=False)
+
+
+def test_a_wrong_gradient_of_a_function_that_changes_fast_is_caught():
+    """What is off by 10^-5, and was less than truncation is: now it is seen."""
+    sine = op(lambda A: np.sin(1e4 * A), lambda G, A: (1 + 1e-5) * 1e4 * G * np.cos(1e4 * A))
+    caught("equal", sine, np.random.default_rng(0).normal(size=5))
+    inverse = op(lambda A: 1 / A, lambda G, A: -(1 + 5e-6) * G / A**2)
+    caught("equal", inverse, np.array([1e-3, -2e-4]))

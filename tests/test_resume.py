@@ -42,6 +42,9 @@ def _short_runs(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shakespeare").mkdir()
     (tmp_path / "shakespeare" / "input.txt").write_text(TEXT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def small_network():

@@ -86,15 +86,19 @@ def _random_directions(shape: tuple[int, ...], rng: np.random.Generator, number:
 
 
 def compare(
-    at: Evaluation, plan: WholeJacobian | RandomDirections, gradients: list[np.ndarray], rtol: float
+    at: Evaluation,
+    plan: WholeJacobian | RandomDirections,
+    gradients: list[np.ndarray],
+    rtol: float,
+    nothing: float = 0.0,
 ) -> CheckResult:
-    """Rule *equal*: GradientError where analytic and numeric derivatives differ by more than rtol."""
+    """Rule *equal*: GradientError where analytic and numeric derivatives differ, by more than rtol and `nothing`."""
     result = CheckResult(0, 0.0, 0.0)
     for i, (analytic, slopes) in enumerate(zip(plan.analytic(gradients), plan.slopes)):
         if analytic.size == 0:
             continue
         absolute, relative = _errors(analytic, slopes, rtol)
-        if relative.max() > rtol:
+        if relative[~(absolute <= nothing)].max(initial=0.0) > rtol:
             raise GradientError(_report(at, i, plan.axes, analytic, slopes.slope, absolute, relative, rtol))
         unknown = _unresolved(analytic, slopes, rtol)
         result = CheckResult(

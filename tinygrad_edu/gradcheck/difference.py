@@ -25,15 +25,26 @@ rounds a million times. So it is measured. Nudge all inputs at once by a tiny p,
     f(x + p) - 2 f(x) + f(x - p)                                                                      (4)
 
 the slope cancels, the curvature is multiplied by p^2 = 10^-21, and even a kink by p = 3 10^-11. What shows is rounding.
+Around x + p as well: where f(x) has no rounding error by chance, those of f(x + p) and f(x - p) are opposite, and in
+(4) they cancel. In log(1 + e^x) at x = -16, so small a p does not even reach the last bit of 1 + e^x. There, p must be
+longer, some 2^-24, and a fourth difference cancels all but p^4 f'''' = 10^-29 f'''':
+
+    f(x) - 4 f(x + p) + 6 f(x + 2p) - 4 f(x + 3p) + f(x + 4p)                                         (5)
+
+Errors of one size, independent of each other, are 3.5 times as large in (5) as in (4). More than 64 last bits of 1 or
+of the largest output are not believed: that may be a kink, and larger errors show in (4).
 For a sum of outputs, weights . f, the errors of the outputs, being independent, add up like the sides of a right angle:
 its r is the length of the vector of weights times r, over the outputs that changed at all. One that is the same to the
 last bit before and after a step has the same error both times, which cancels.
 
 With h near the cube root of eps, neither rounding, eps |f| / h, nor truncation, h^2 f''', is large: some nine right
-digits, for inputs that are not very much larger or smaller than 1. Two cases need another step.
+digits, for inputs that are not very much larger or smaller than 1. Three cases need another step.
 
 **Large values.** In 10^6 + sin x, the digits of sin x are few, and r/h is 10^-4. A step 64 times as long sees 64 times
 as much of the slope. It is believed where it agrees with the shorter one as far as that reaches.
+
+**Fast changes.** Along 1/x at 0.001 or sin(10^4 x), h is no small step: truncation is 10^-5 of the slope, or 10^-3. A
+step a 64th as long has a 4096th of it, and is believed where it is the better one and agrees with the longer.
 
 **Slopes that come late.** |x|^1.5 has the slope 0 at 0, but its quotients are sqrt(h): right and left differ as at a
 kink. At a kink they differ as much when the step is halved, again and again; here by the same factor less each time,
@@ -54,8 +65,9 @@ import numpy as np
 from tinygrad_edu.gradcheck.evaluation import Evaluation, NotFinite, flat, largest
 
 STEP = 2.0**-17  # h = 7.6e-6, near the cube root of float64's eps; a power of two, so that x + h has no rounding error
-FAR = 64 * STEP
+FAR, NEAR = 64 * STEP, STEP / 64
 NUDGE, NUDGES = 2.0**-35, 4  # the size of p in each entry, and how many p are tried
+LONGER_NUDGE = 2.0**-24  # in (5)
 EPS = 2.0**-52  # float64: neighbours of 1 differ by this
 
 
@@ -98,7 +110,10 @@ class Slopes:
     def is_smooth(self, rtol: float) -> bool:
         """Whether both sides see the same slopes, to rtol or as well as rounding lets them."""
         larger = np.maximum(np.maximum(np.abs(self.right), np.abs(self.left)), 1e-3 * largest(self.slope))
-        same = np.abs(self.right - self.left) <= np.maximum(rtol * larger, 16 * self.rounding / STEP)
+        unknown = 16 * self.rounding / STEP
+        same = np.abs(self.right - self.left) <= np.maximum(rtol * larger, unknown)
+        # On a staircase, right and left agree by chance. A jump of the curvature, by 1 say, moves truncation by h.
+        same &= self.truncation <= np.maximum(np.maximum(1e-3 * larger, STEP), unknown)
         # Where values jump, as those of floor do, (4) shows the jump: more than the last digits of a value or a change.
         rounded = self.rounding <= max(1e-9 * self.size, 1e-3 * self.change)
         return bool(same.all() and rounded.all())
@@ -151,13 +166,17 @@ def _seen(
     if np.any((apart > 1e-6 * larger) & (apart > 16 * total(r) / STEP)):
         ends, slope = _end_of_halving(at, {i: u}, right, left)
         right, left = np.where(ends, slope, right), np.where(ends, slope, left)
-        r = np.where(ends, 64 * r, r)
+        r, truncation = np.where(ends, 64 * r, r), np.where(ends, STEP**2, truncation)
     if np.any(5 * total(r) / STEP > 1e-4 * larger):
         slope, uncertainty = _from_afar(at, {i: u}, r)
         here = (right + left) / 2
         better = (uncertainty < 5 * r / STEP) & (np.abs(slope - here) <= 5 * r / STEP)
         right, left = np.where(better, slope, right), np.where(better, slope, left)
         r = np.where(better, uncertainty * STEP / 5, r)
+    if np.any((total(truncation) > 1e-8 * larger) & (total(truncation) > 16 * total(r) / STEP)):
+        better, near = _from_nearby(at, {i: u}, r, truncation)
+        right, left, truncation = (np.where(better, n, x) for n, x in zip(near, (right, left, truncation)))
+        r = np.where(better, r * STEP / NEAR, r)
     return right, left, np.where(change > 0, r, rounding), truncation, change
 
 
@@ -183,6 +202,21 @@ def _from_afar(at: Evaluation, moves: dict[int, np.ndarray], r: np.ndarray) -> t
         return np.zeros(r.shape), np.full(r.shape, np.inf)
     smooth = np.abs(right - left) <= 16 * r / FAR + truncation
     return (right + left) / 2, np.where(smooth, 5 * r / FAR + truncation, np.inf)
+
+
+def _from_nearby(
+    at: Evaluation, moves: dict[int, np.ndarray], r: np.ndarray, truncation: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Where a shorter step sees slopes better, and right, left and truncation as it sees them.
+
+    It does where truncation falls with the square of the step, and not where a kink or coarse rounding looks like it.
+    """
+    between = sides(at, moves, STEP / 8)[3]
+    falls = np.abs(64 * between - truncation) <= truncation / 4
+    right, left, _, nearest = sides(at, moves, NEAR)
+    uncertainty = 16 * r / NEAR + nearest
+    smooth = np.abs(right - left) <= uncertainty
+    return falls & smooth & (uncertainty < truncation), (right, left, nearest)
 
 
 def sides(
@@ -230,12 +264,23 @@ def measured_rounding(at: Evaluation, rng: np.random.Generator) -> np.ndarray:
     """How far each output may be off: twice the largest that (4) shows, and not less than its last bit."""
     shown = EPS * np.abs(at.values)
     for _ in range(NUDGES):
-        p = {i: _nudge(x, rng) for i, x in enumerate(at.leaf_values)}
-        ahead, behind = at.values_beside(p), at.values_beside({i: -nudge for i, nudge in p.items()})
+        p = {i: _nudge(x, NUDGE, rng) for i, x in enumerate(at.leaf_values)}
+        behind, ahead, further = (at.values_beside(_times(n, p)) for n in (-1, 1, 2))
         shown = np.maximum(shown, np.abs(ahead - 2 * at.values + behind))  # (4)
+        shown = np.maximum(shown, np.abs(further - 2 * ahead + at.values))  # (4) at x + p
+    most = 64 * EPS * max(1.0, largest(at.values))
+    for _ in range(NUDGES):
+        p = {i: _nudge(x, LONGER_NUDGE, rng) for i, x in enumerate(at.leaf_values)}
+        y = [at.values_beside(_times(n, p)) for n in (1, 2, 3, 4)]
+        fourth = np.abs(at.values - 4 * y[0] + 6 * y[1] - 4 * y[2] + y[3])  # (5)
+        shown = np.maximum(shown, np.where(fourth < most, fourth / 3.5, 0.0))
     return 2 * shown
 
 
-def _nudge(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _times(n: int, p: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    return {i: n * nudge for i, nudge in p.items()}
+
+
+def _nudge(x: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
     """A random p: not a power of two, after which a sum of many terms would be rounded as it was before."""
-    return np.maximum(NUDGE, 2 * EPS * np.abs(x)) * rng.normal(size=x.shape)
+    return np.maximum(size, 2 * EPS * np.abs(x)) * rng.normal(size=x.shape)

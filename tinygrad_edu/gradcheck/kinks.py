@@ -39,7 +39,8 @@ import numpy as np
 from tinygrad_edu.gradcheck.difference import STEP, measured_rounding, sides
 from tinygrad_edu.gradcheck.evaluation import Evaluation, GradientError, NotFinite
 
-GROUPS, JOINT, OUTPUTS = 24, 12, 24  # groups of entries, directions that move all of them, outputs that are judged
+GROUPS = 24  # of entries, at least, where there are so many
+JOINT, OUTPUTS = 12, 24  # random directions that move all groups; outputs that are judged
 
 
 def check_kinks(at: Evaluation, rng: np.random.Generator, rtol: float) -> None:
@@ -47,7 +48,7 @@ def check_kinks(at: Evaluation, rng: np.random.Generator, rtol: float) -> None:
     if any(x._backward for out in at.outputs for x in out._inputs):
         return  # more than one operation
     groups, together = _groups(at, rng)
-    coefficients = rng.normal(size=(JOINT, len(groups)))
+    coefficients = np.vstack([rng.normal(size=(JOINT, len(groups))), np.ones(len(groups))])
     judged = [*groups, *(_combined(groups, c) for c in coefficients), _moves(at, np.ones)]
     dense = [_moves(at, lambda shape: rng.normal(size=shape)) for _ in range(JOINT if together else 0)]
     try:
@@ -79,9 +80,9 @@ def _groups(at: Evaluation, rng: np.random.Generator) -> tuple[list[dict[int, np
     size = max(1, sum(sizes) // GROUPS)
     owner = rng.permutation(sum(sizes)) // size
     parts = [part.reshape(x.shape) for part, x in zip(np.split(owner, np.cumsum(sizes)[:-1]), at.leaf_values)]
-    number = min(sum(sizes), GROUPS)
+    number = sum(sizes) // size
     groups = [{i: (part == g).astype(float) for i, part in enumerate(parts) if g in part} for g in range(number)]
-    return groups, number < sum(sizes)
+    return groups, size > 1
 
 
 def _moves(at: Evaluation, fill: Callable[[tuple[int, ...]], np.ndarray]) -> dict[int, np.ndarray]:
