@@ -92,9 +92,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], bool]:
 
 def _checksum(arrays: dict[str, np.ndarray], facts: str) -> str:
     checksum = hashlib.sha256(facts.encode())
-    for name in sorted(arrays):
-        values = np.ascontiguousarray(arrays[name])
-        checksum.update(f"\n{name} {values.dtype} {np.shape(arrays[name])}\n".encode())
+    for name, values in sorted(arrays.items()):
+        checksum.update(f"\n{name} {values.dtype} {values.shape}\n".encode())
         checksum.update(values.reshape(-1).view(np.uint8).data)
     return checksum.hexdigest()
 
