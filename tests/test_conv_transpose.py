@@ -114,6 +114,7 @@ IMAGE, KERNEL = zeros(1, 3, 3, 2), zeros(3, 3, 4, 2)
         ),
         (r"expected images of shape \(N, H, W, C\), got \(3, 3, 2\)", zeros(3, 3, 2), KERNEL, {}),
         (r"expected a kernel of shape \(KH, KW, O, C\), got \(3, 3, 2\)", IMAGE, zeros(3, 3, 2), {}),
+        (r"expected a kernel of shape \(KH, KW, O, C\), got \(1, 3, 3, 4, 2\)", IMAGE, zeros(1, 3, 3, 4, 2), {}),
         (r"expected a bias of shape \(4,\) .* got \(2,\)", IMAGE, KERNEL, {"bias": zeros(2)}),
         ("none of them 0", zeros(0, 3, 3, 2), KERNEL, {}),
         ("none of them 0", zeros(1, 0, 3, 2), KERNEL, {}),

@@ -199,3 +199,7 @@ def test_a_long_history_shows_both_ends():
 
 def test_the_smallest_integer_has_a_colour():
     assert "rgba(0, 114, 178, 0.50)" in Tensor(np.array([-(2**63), 1]))._repr_html_()  # abs() of it is itself
+
+
+def test_of_a_tensor_without_elements_nothing_is_counted():
+    assert "<div>no elements</div>" in Tensor(np.zeros((0, 3)))._repr_html_()

@@ -264,6 +264,7 @@ def test_arrays_and_numbers_join_tensors():
         (lambda x: x.swapaxes(0, 2), "swapaxes: axis 2 is out of range"),
         (lambda x: x.reshape(4), r"reshape: \(2, 3\) has 6 elements and cannot become \(4,\)"),
         (lambda x: x.reshape(-1, -1), r"cannot become \(-1, -1\); .*one length may be -1"),
+        (lambda x: x[:0].squeeze(0), r"squeeze: axis 0 of shape \(0, 3\) is not of length 1"),
         (lambda x: x.squeeze(0), r"squeeze: axis 0 of shape \(2, 3\) is not of length 1"),
         (lambda x: x.squeeze(50), r"squeeze: axis 50 is out of range for a tensor with 2 axes"),
         (lambda x: x.expand_dims(5), r"expand_dims: axis \(5,\) is out of range"),

@@ -565,6 +565,7 @@ def test_a_rule_of_ones_own_needs_an_update_and_remembers_nothing_by_default():
     p = Tensor([1.0, 2.0], requires_grad=True)
     p.grad = np.array([3.0, -4.0])
     optimiser = Sign([p], lr=0.5)
+    assert optimiser.weight_decay == 0
     optimiser.step()
     assert p.data.tolist() == [0.5, 2.5]
     assert optimiser.state_dict() == {"t": 1}

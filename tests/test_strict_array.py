@@ -360,6 +360,7 @@ def test_operands_on_two_devices_are_refused_and_both_are_named(cupy):
         lambda: here + there,
         lambda: there * here,
         lambda: there * np.ones((1, 2)),
+        lambda: here * there.data,
         lambda: np.ones((1, 2)) - there,
         lambda: ops.matmul(here, there.transpose()),
         lambda: ops.linear(here, there.transpose()),
@@ -442,11 +443,19 @@ def test_an_index_array_out_of_range_is_an_error_on_both_libraries(cupy, index):
     cupy.work.reset()
     with pytest.raises(IndexError, match=r"index array is out of range for axis [01] of shape \(2, 3\)"):
         there[index]
+    with pytest.raises(IndexError, match=r"must lie in (-2\.\.1|-3\.\.2)$"):
+        there[index]
     assert cupy.work.reads == 0
     if isinstance(index, np.ndarray):
         with pytest.raises(IndexError, match="index array is out of range"):
             there[cupy.asarray(index)]
         assert cupy.work.reads == 1
+
+
+def test_too_many_indices_are_an_error_in_our_words(cupy):
+    there = Tensor(cupy.asarray(np.arange(6.0).reshape(2, 3)))
+    with pytest.raises(IndexError, match=r"getitem: .* is no index for the shape \(2, 3\)"):
+        there[0, 0, np.array([0])]
 
 
 def test_index_arrays_within_range_give_the_same_on_both_libraries(cupy):
