@@ -788,7 +788,7 @@ def test_a_gradient_that_does_not_fit_its_leaf_is_refused(gradient):
 def test_a_gradient_of_more_digits_than_its_leaf_is_refused():
     x = Tensor(np.ones(2, np.float32), requires_grad=True)
     y = record(x.data * 2, (x,), lambda G: (G.astype(np.float64),))
-    with pytest.raises(RuntimeError, match="expected dL/dx .* and float32; a backward returned "):
+    with pytest.raises(RuntimeError, match=r"expected dL/dx .* and float32; a backward returned "):
         y.backward(np.ones(2, np.float32))
 
 
