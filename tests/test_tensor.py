@@ -792,6 +792,13 @@ def test_a_gradient_of_more_digits_than_its_leaf_is_refused():
         y.backward(np.ones(2, np.float32))
 
 
+def test_the_warning_about_a_result_without_grad_points_at_the_line_that_asked():
+    y = Tensor(2.0, requires_grad=True) * 3.0
+    with pytest.warns(UserWarning, match="this tensor was computed, by the operation 'mul'") as caught:
+        assert y.grad is None
+    assert caught[0].filename == __file__
+
+
 # --- traps -----------------------------------------------------------------------------------------------------------
 
 

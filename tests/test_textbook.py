@@ -224,3 +224,15 @@ def test_bad_input_gets_the_same_error(name):
                 call(name, broken, options)
             messages.append(str(error.value))
         assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("storey", [ops, textbook])
+def test_where_nothing_is_dropped_no_number_is_drawn(storey):
+    x, rng = Tensor(np.ones(3)), np.random.default_rng(0)
+    assert storey.dropout(x, 0.0, rng) is x
+    assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_a_step_of_the_textbooks_sgd_is_plain_unless_said_otherwise():
+    p, v = textbook.sgd(np.array([1.0]), np.array([2.0]), np.array([8.0]), lr=0.25)
+    assert (p.tolist(), v.tolist()) == ([0.5], [2.0])
