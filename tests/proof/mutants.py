@@ -221,6 +221,7 @@ def prove(count: int | None = 300, seed: int = 0, workers: int = 2, budget: floa
     percent = 100 * killed / max(1, len(found) - len(same))
     if percent < WANTED:
         failures.append(f"killed {percent:.1f} percent of the changes that change something, below {WANTED:.0f}")
+    failures += [f"{one}: no test notices it, and no reason is listed" for one, why in survivors.items() if not why]
     rows = [f"| `{one}` | {why or '**open**'} |" for one, why in sorted(survivors.items(), key=str)]
     return Section(
         "mutants",
