@@ -12,7 +12,8 @@ HEAD = """\
 # Proof
 
 Written by `make proof`; whatever is changed here by hand is lost with the next run. Each section was printed by the
-command above its table, which anyone can run: with the same seed and the same versions, it counts the same."""
+command above its table, which anyone can run, with `PYTHONPATH=tests` in the project's folder: with the same seed and
+the same versions, it counts the same."""
 
 
 def text(sections: Sequence[dict[str, Any]], left_out: Sequence[str]) -> str:
