@@ -21,7 +21,7 @@ gradcheck: $(VENV)/installed  ## every operation against finite differences, in 
 bench: $(VENV)/installed      ## side by side with PyTorch, Keras and JAX, where they are installed
 	$(BIN)/python -m benchmarks
 
-fuzz: $(VENV)/installed-test  ## 10,000 random programs against PyTorch or finite differences, half an hour
+fuzz: $(VENV)/installed-test  ## 10,000 random programs against PyTorch or finite differences, a few minutes
 	PYTHONPATH=tests $(BIN)/python -m proof.programs --programs 10000
 
 coverage: $(VENV)/installed-proof  ## which lines and branches the tests run, and which not
@@ -30,7 +30,7 @@ coverage: $(VENV)/installed-proof  ## which lines and branches the tests run, an
 mutants: $(VENV)/installed-proof  ## which small changes of the source the tests notice, of a sample
 	PYTHONPATH=tests $(BIN)/python -m proof.mutants
 
-proof: $(VENV)/installed-proof  ## every figure of docs/proof.md, hours
+proof: $(VENV)/installed-proof  ## every figure of docs/proof.md, half an hour
 	PYTHONPATH=tests $(BIN)/python -m proof
 
 lint: $(VENV)/installed-dev   ## ruff and mypy

@@ -37,7 +37,17 @@ def test_every_formula_points_at_the_line_that_computes_it():
 def test_every_relative_link_leads_somewhere():
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README.read_text())
     assert links
+    # Beside the files, where GitHub shows them, lie the runs of a workflow.
+    links = [re.sub(r"^../../actions/(workflows/\w+.yml)(/badge.svg)?$", r".github/\1", link) for link in links]
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_figure_of_the_proof_was_counted():
+    section = README.read_text().partition("\n## Proof\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if re.match(r"\| .* \| [\d.,e-]+ \|$", line)]
+    assert len(rows) >= 15
+    counted = (ROOT / "docs" / "proof.md").read_text().splitlines()
+    assert [row for row in rows if row not in counted] == [], "docs/proof.md says otherwise"
 
 
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""Run every section of the proof, one after the other, and write docs/proof.md. Some hour and a half on two cores.
+"""Run every section of the proof, one after the other, and write docs/proof.md. Some half an hour on two cores.
 
 `python -m proof NAME ...` runs these sections anew and keeps the others as they were last counted; `--page` runs none.
 """

@@ -222,7 +222,8 @@ def prove(count: int | None = 300, seed: int = 0, workers: int = 2, budget: floa
     if percent < WANTED:
         failures.append(f"killed {percent:.1f} percent of the changes that change something, below {WANTED:.0f}")
     failures += [f"{one}: no test notices it, and no reason is listed" for one, why in survivors.items() if not why]
-    rows = [f"| `{one}` | {why or '**open**'} |" for one, why in sorted(survivors.items(), key=str)]
+    told = {str(one).replace("|", r"\|"): why for one, why in survivors.items()}  # a bar would end the table's cell
+    rows = [f"| `{one}` | {why or '**open**'} |" for one, why in sorted(told.items())]
     return Section(
         "mutants",
         "Changes of the source that the tests notice",
