@@ -86,8 +86,8 @@ wrong = report(walk_as_reached)
 right = report(walk_youngest_first)
 
 # %% [markdown]
-# Both walks add up correctly at $a$, and both know $\partial L/\partial a = 24$ in the end. But the first one *left* $a$
-# when only the short path had arrived: it passed 12 on, and the other 12, which came from $b$ later, stayed behind.
+# Both walks know $\partial L/\partial a = 24$ in the end. But the first one *left* $a$ when only the short path had
+# arrived: it passed 12 on, and the other 12, which came from $b$ later, stayed behind.
 #
 # A number may be left when everything that was computed from it has been left before. Whatever was computed from $a$ is
 # younger than $a$. So if of all numbers reached the youngest is taken, nothing can come after it that still has to pay
@@ -113,17 +113,14 @@ plots.small_graphs(
 )
 
 # %% [markdown]
-# There is a walk that needs no order at all: follow every path from $L$ down to the leaves by itself, and add up at the
-# end. It is right, and it is of no use. Two paths join at each level of
-#
-# $$x_1 = x_0 + x_0, \qquad x_2 = x_1 + x_1, \qquad \ldots \qquad x_n = x_{n-1} + x_{n-1} = 2^n x_0,$$
-#
-# so there are $2^n$ paths, and a network has more levels than that.
+# There is a walk that needs no order at all: follow every path from $L$ to the leaves by itself, and add up at the end.
+# It is right, and of no use: in $x_1 = x_0 + x_0$, $x_2 = x_1 + x_1$, ..., $x_n = 2^n x_0$ there are $2^n$ paths, and a
+# network has many more levels than these.
 
 
 # %%
 def walk_each_path(y, G, gradients):
-    """Add to the gradient of every number below y what comes down each path to it; returns how many visits that took."""
+    """Add to the gradients below y what comes down each path; returns how many visits that took."""
     gradients[y] = gradients.get(y, 0.0) + G
     return 1 + sum(walk_each_path(x, G * slope, gradients) for x, slope in y.inputs)
 
@@ -144,9 +141,8 @@ for levels in (1, 4, 8, 12):
 # %%
 x = Tensor(2.0, requires_grad=True)
 a = x * x
-b = a * 3.0
 print("\nThe engine: where the paths meet, what they carry is added.\n")
-print(inspection.explain(a * b, a, entry=()))
+print(inspection.explain(a * (a * 3.0), a, entry=()))
 print(f"\ndL/dx = {x.grad:g}")
 
 # %% [markdown]

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from tinygrad_edu import checks
 from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, Picture, new_figure, set_title
 
-# Inches: a row of a table, a letter, the edges of a cell, the least space between tables, over them, and their headings.
-ROW, LETTER, EDGES, GAP, HEAD, HEADING = 0.22, 0.066, 0.1, 0.15, 0.42, 0.4
+# Inches: a row of a table, a letter, a cell's edges, the least space between tables; the title, a line of a heading.
+ROW, LETTER, EDGES, GAP, HEAD, LINE = 0.22, 0.066, 0.1, 0.15, 0.42, 0.16
 POSITIVE, NEGATIVE = COLOURS[0], COLOURS[1]
 
 
@@ -35,7 +35,7 @@ class Table(NamedTuple):
 
 
 def number_tables(path: Destination, tables: Mapping[str, ArrayLike], title: str) -> Picture:
-    r"""Draw small matrices beside each other, every entry a number on blue (above 0) or red (below); stronger is larger.
+    r"""Draw small matrices beside each other: numbers on blue (above 0) or orange (below), the stronger the larger.
 
     Parameters
     ----------
@@ -58,14 +58,15 @@ def number_tables(path: Destination, tables: Mapping[str, ArrayLike], title: str
     gap = free / (len(written) + 1)
     if gap < GAP:
         raise ValueError(f"{where}: {PAGE_WIDTH - free:.1f} inches of tables; a page is {PAGE_WIDTH} inches wide")
-    height = HEAD + HEADING + ROW * max(len(table.values) for table in written) + 0.15
+    head = HEAD + 0.08 + LINE * max(table.heading.count("\n") + 1 for table in written)
+    height = head + ROW * max(len(table.values) for table in written) + 0.15
     with new_figure(path, PAGE_WIDTH, height, by_hand=True) as figure:
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE_WIDTH), ylim=(0, height))
         axes.axis("off")
         set_title(figure, title)
         left = gap
         for table in written:
-            _draw(axes, left + table.width / 2, height - HEAD - HEADING, table)
+            _draw(axes, left + table.width / 2, height - head, table)
             left += table.width + gap
     return figure
 
