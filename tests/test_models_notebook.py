@@ -5,7 +5,6 @@ import importlib
 import json
 from pathlib import Path
 
-import kernels
 import pytest
 
 from models.__main__ import SCRIPTS
@@ -44,10 +43,10 @@ def written(name, path, *flags):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_the_notebook_runs_and_shows_its_pictures(name, tmp_path):
+def test_the_notebook_runs_and_shows_its_pictures(name, tmp_path, kernel):
     path = tmp_path / f"{name}.ipynb"
     written(name, path, *STAND_IN, "--out", str(tmp_path / "run"))
-    outputs = kernels.execute(path, SMALLER)
+    outputs = kernel.execute(path, SMALLER)
     assert "stand-in" in outputs.text or name in ("sine_rnn", "airline_lstm")  # whose data is here
     assert "measured" in outputs.text  # the closing table
     assert outputs.pictures == len(list((tmp_path / "run").glob("*.png"))) == PICTURES[name]

@@ -1,10 +1,8 @@
 """Every lesson runs, from a shell and as a notebook, prints, and shows the pictures that it saves."""
 
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
-import kernels
 import pytest
 
 from tinygrad_edu import lessons
@@ -17,21 +15,20 @@ every = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 
 
 @every
-def test_a_lesson_runs_as_a_notebook_and_shows_its_pictures(text, tmp_path):
+def test_a_lesson_runs_as_a_notebook_and_shows_its_pictures(text, tmp_path, kernel):
     path = tmp_path / "lesson.ipynb"
     save_notebook(path, percent_cells(text.read_text(encoding="utf-8")))
-    outputs = kernels.execute(path)
+    outputs = kernel.execute(path)
     assert outputs.text.strip()
     saved = list((tmp_path / "runs" / "lessons").glob(f"{text.stem}*.png"))
     assert outputs.pictures == len(saved) >= 1
 
 
 @every
-def test_a_lesson_runs_as_a_script(text, tmp_path):
-    command = [sys.executable, "-W", "error", str(text)]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip()
+def test_a_lesson_runs_as_a_script(text, tmp_path, monkeypatch, capsys, coarse_pictures):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(text), run_name="__main__")
+    assert capsys.readouterr().out.strip()
     assert list((tmp_path / "runs" / "lessons").glob(f"{text.stem}*.png"))
 
 
