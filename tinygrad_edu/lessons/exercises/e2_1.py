@@ -7,7 +7,7 @@ An example: X = [[1, 2], [3, 4]], s = [10, 100] and G = [[1, 0], [1, 1]] give dL
 dL/ds = [4, 4] and dL/db = [2, 1].
 """
 
-import numpy as np  # noqa: F401
+import numpy as np
 
 
 def scale_and_bias_backward(G, X, s, b):

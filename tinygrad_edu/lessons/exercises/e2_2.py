@@ -9,7 +9,7 @@ is dL/dx. Only the shape of x counts, its values do not. Two things may have hap
 An example: G of ones, of shape (4, 3), and x of shape (4, 1) give threes, of shape (4, 1).
 """
 
-import numpy as np  # noqa: F401
+import numpy as np
 
 
 def unbroadcast(G, x):

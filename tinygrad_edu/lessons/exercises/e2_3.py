@@ -14,9 +14,9 @@ it is the slope (L with that entry of b a little larger, minus L with it a littl
 Some wrong operations make `backward` raise RuntimeError. That counts as a no, so you need not catch it.
 """
 
-import numpy as np  # noqa: F401
+import numpy as np
 
-from tinygrad_edu import Tensor  # noqa: F401
+from tinygrad_edu import Tensor
 
 
 def check_broadcast(operation, x, b):

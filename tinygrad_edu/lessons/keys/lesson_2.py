@@ -127,7 +127,7 @@ EXERCISES = (
             convolution.image_bias_mean,
         ),
         hints=(
-            "Begin with G: for one of ones, some wrong sums look right. Take np.random.default_rng(0).normal(size=...).",
+            "Begin with G: with ones, some wrong sums look right. Take np.random.default_rng(0).normal(size=...).",
             "Make b a leaf, Tensor(b, requires_grad=True), and compare leaf.grad with slopes, entry by entry: for "
             "each place, one array `nudge` that is h = 1e-5 there and 0 elsewhere.",
             "larger = np.sum(G * operation(Tensor(x), Tensor(b + nudge)).data), smaller in the same way; "
