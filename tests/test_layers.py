@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "plots": "files checks",
     "training": "nn optim data ops tensor backend files markup checks",
     "interop": "inspection training nn tensor backend checks",
+    "lessons": "training inspection plots data gradcheck textbook nn optim metrics ops tensor files checks",
     "doctor": "data gradcheck nn ops optim tensor backend checks",
     "__init__": "metrics nn ops optim tensor runtime backend checks",
 }
