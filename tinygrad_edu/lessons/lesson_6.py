@@ -18,8 +18,8 @@ plots.unrolled_network("runs/lessons/lesson_6_unrolled.png", 3, "SimpleRNN", 1, 
 #
 # $$h_t = \tanh(w x_t + u h_{t-1}), \qquad h_0 = 0, \qquad L = h_3.$$
 #
-# Only the last state is in the loss, so everything that the first input says must come through $h_1$ and $h_2$.
-# Backwards, with $\delta_t = \partial L/\partial h_t\,(1 - h_t^2)$:
+# (The dense layer of the picture plays no part.) Only the last state is in the loss, so everything that the first input
+# says must come through $h_1$ and $h_2$. Backwards, with $\delta_t = \partial L/\partial h_t\,(1 - h_t^2)$:
 #
 # $$\frac{\partial L}{\partial h_3} = 1, \qquad \frac{\partial L}{\partial h_{t-1}} = \delta_t\,u, \qquad
 #   \frac{\partial L}{\partial w} = \sum_t \delta_t x_t, \qquad
