@@ -53,7 +53,7 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
     answers: list[Arrays] = []
     for trial in trials:
         arguments = trial.arguments()
-        returned = answer(*arguments, **copy.deepcopy(trial.case.options))
+        returned = _called(answer, trial, arguments)
         problem = _written_into(trial, arguments, names) or _no_arrays(exercise, trial, returned)
         if problem:
             return Verdict(False, problem)
@@ -71,6 +71,15 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
                 count = f"{int(np.isnan(g).sum())} of its {g.size} entries are"
                 return Verdict(False, f"{name}: {count} not a number (NaN), with {trial.described()}")
     return Verdict(False, _guessed(answer, trials, answers, names))
+
+
+def _called(answer: Callable[..., Any], trial: Trial, arguments: list[np.ndarray]) -> Any:
+    """What the answer returns; what it raises says what it was called with."""
+    try:
+        return answer(*arguments, **copy.deepcopy(trial.case.options))
+    except Exception as error:
+        error.add_note(f"called with {trial.described()}")
+        raise
 
 
 def all_trials(exercise: Gold) -> list[Trial]:

@@ -1,0 +1,42 @@
+"""The learner's folder: where the exercises' files go, and where a check finds them. There is no other state."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinygrad_edu.lessons.exercise import Exercise
+
+HERE = Path(__file__).parent
+DEFAULT = Path("my_lessons")
+
+
+def original(exercise: Exercise) -> Path:
+    return HERE / "exercises" / exercise.file
+
+
+def solution(exercise: Exercise) -> Path:
+    return HERE / "solutions" / exercise.file
+
+
+def start(exercises: Sequence[Exercise], folder: Path) -> list[tuple[Path, bool]]:
+    """Copy their files into the folder. Returns (file, whether it is new); what is there stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for exercise in exercises:
+        path = folder / exercise.file
+        new = not path.exists()
+        if new:
+            with original(exercise).open("rb") as source, path.open("xb") as copy:  # "x": never over another file
+                shutil.copyfileobj(source, copy)
+        files.append((path, new))
+    return files
+
+
+def state(exercise: Exercise, folder: Path) -> str:
+    """ "" where there is something to check; "not started", or "started": the file is as it was given out."""
+    path = folder / exercise.file
+    if not path.is_file():
+        return "not started"
+    return "started" if path.read_bytes() == original(exercise).read_bytes() else ""
