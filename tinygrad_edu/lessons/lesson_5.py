@@ -109,13 +109,13 @@ except GradientError as error:
 
 # %%
 STEPS = 400
-layers = {momentum: nn.BatchNorm(1, momentum) for momentum in (0.9, 0.99)}
+norms = {momentum: nn.BatchNorm(1, momentum) for momentum in (0.9, 0.99)}
 curves = {"variance of the data": (np.arange(STEPS), np.full(STEPS, 9.0))}
-for momentum, layer in layers.items():
+for momentum, norm in norms.items():
     seen = []
     for _ in range(STEPS):
-        seen.append(layer.running_var.data[0])
-        layer(Tensor(rng.normal(0, 3, size=(32, 1)).astype(np.float32)))
+        seen.append(norm.running_var.data[0])
+        norm(Tensor(rng.normal(0, 3, size=(32, 1)).astype(np.float32)))
     curves[f"running variance, momentum {momentum}"] = np.arange(STEPS), np.array(seen)
     print(f"\nmomentum {momentum}: running variance after 20, 100, 399 batches ", end="")
     print(", ".join(f"{seen[t]:.2f}" for t in (20, 100, 399)), end="")

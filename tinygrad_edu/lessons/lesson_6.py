@@ -56,10 +56,10 @@ state.backward()
 print(f"\nby hand      dL/dw = {dw:+.6f}   dL/du = {du:+.6f}")
 print(f"by the tape  dL/dw = {W.grad:+.6f}   dL/du = {U.grad:+.6f}")
 
-columns = [Tensor([[value]], requires_grad=True) for value in (w, u)]
-_, last = ops.simple_rnn(Tensor([[[x_t] for x_t in x]]), *columns, Tensor([0.0]))
+W, U = Tensor([[w]], requires_grad=True), Tensor([[u]], requires_grad=True)
+_, last = ops.simple_rnn(Tensor([[[x_t] for x_t in x]]), W, U, Tensor([0.0]))
 last.backward()
-print(f"as one step  dL/dw = {columns[0].grad.item():+.6f}   dL/du = {columns[1].grad.item():+.6f}")
+print(f"as one step  dL/dw = {W.grad.item():+.6f}   dL/du = {U.grad.item():+.6f}")
 
 # %% [markdown]
 # Three mistakes give numbers of the right shape. Which lines of the table does each of them use?
@@ -89,23 +89,23 @@ print(f"dL/du, with h_t for h_(t-1): {sum(d * s for d, s in zip(deltas, h[1:])):
 rng = np.random.default_rng(6)
 H, T = 2, 3
 inputs = rng.normal(size=(1, T, 1))
-W, U, b = rng.normal(size=(1, 4 * H)), rng.normal(size=(H, 4 * H)), np.zeros(4 * H)
-b[H : 2 * H] = 1  # the forget gate's bias
+kernel, recurrent, bias = rng.normal(size=(1, 4 * H)), rng.normal(size=(H, 4 * H)), np.zeros(4 * H)
+bias[H : 2 * H] = 1  # the forget gate's bias
 
 
-def cell_gradient(U):
+def cell_gradient(recurrent):
     """d(sum of c_T)/dc_0 by the tape, (H,)."""
-    c0 = Tensor(np.full((1, H), 0.5), requires_grad=True)
-    _, (_, c) = ops.lstm(Tensor(inputs), Tensor(W), Tensor(U), Tensor(b), Tensor(np.zeros((1, H))), c0)
+    h0, c0 = Tensor(np.zeros((1, H))), Tensor(np.full((1, H), 0.5), requires_grad=True)
+    _, (_, c) = ops.lstm(Tensor(inputs), Tensor(kernel), Tensor(recurrent), Tensor(bias), h0, c0)
     c.sum().backward()
     return c0.grad[0]
 
 
-gates = 1 / (1 + np.exp(-(inputs @ W + b)[0, :, H : 2 * H]))  # f_1, f_2, f_3 where U is zero
+gates = 1 / (1 + np.exp(-(inputs @ kernel + bias)[0, :, H : 2 * H]))  # f_1, f_2, f_3 where U is zero
 print(f"\nforget gates, step by step\n{gates.round(3)}")
 print(f"their product           {gates.prod(axis=0).round(6)}")
-print(f"the tape, U = 0         {cell_gradient(0 * U).round(6)}")
-print(f"the tape, with U        {cell_gradient(U).round(6)}   the ways through h are added")
+print(f"the tape, U = 0         {cell_gradient(0 * recurrent).round(6)}")
+print(f"the tape, with U        {cell_gradient(recurrent).round(6)}   the ways through h are added")
 
 # %% [markdown]
 # What is left after $n$ steps of a gate that stands at $f$ is $f^n$. A bias of 0 is half open, 1 is where training
@@ -114,10 +114,10 @@ print(f"the tape, with U        {cell_gradient(U).round(6)}   the ways through h
 # %%
 steps = np.arange(41)
 curves = {}
-for bias in (5, 1, 0):
-    f = 1 / (1 + np.exp(-bias))
-    curves[f"bias {bias}: f = {f:.3f}"] = steps, f**steps
-    print(f"forget bias {bias}: f = {f:.3f}, of the gradient {f**40:.1e} is left after 40 steps")
+for opening in (5, 1, 0):
+    f = 1 / (1 + np.exp(-opening))
+    curves[f"bias {opening}: f = {f:.3f}"] = steps, f**steps
+    print(f"forget bias {opening}: f = {f:.3f}, of the gradient {f**40:.1e} is left after 40 steps")
 plots.series(
     "runs/lessons/lesson_6.png",
     curves,
