@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tinygrad_edu.lessons.notebook import Cell, save_notebook
+from tinygrad_edu.notebook import Cell, save_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 START = """import sys

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tinygrad_edu import lessons
-from tinygrad_edu.lessons import coals, gold
+from tinygrad_edu.lessons import gold
 from tinygrad_edu.lessons.exercise import Gold
 from tinygrad_edu.lessons.keys import all_exercises
+from tinygrad_edu.lessons.verdict import verdict_on
 
 PACKAGE = Path(lessons.__file__).parent
 WRONG = Path(__file__).parent / "wrong"
@@ -22,11 +22,6 @@ def functions(path):
     names = {"__name__": path.stem}
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
     return names
-
-
-def verdict(exercise, written):
-    with np.errstate(all="ignore"):
-        return (gold if isinstance(exercise, Gold) else coals).check(exercise, written)
 
 
 def wrong_answers():
@@ -43,19 +38,19 @@ def wrong_answers():
 @every
 def test_the_untouched_file_fails(exercise):
     with pytest.raises(NotImplementedError):
-        verdict(exercise, functions(PACKAGE / "exercises" / exercise.file)[exercise.function])
+        verdict_on(exercise, functions(PACKAGE / "exercises" / exercise.file)[exercise.function])
 
 
 @every
 def test_the_solution_passes(exercise):
-    found = verdict(exercise, functions(PACKAGE / "solutions" / exercise.file)[exercise.function])
+    found = verdict_on(exercise, functions(PACKAGE / "solutions" / exercise.file)[exercise.function])
     assert found.passed, found.says
     assert found.says.startswith("right")
 
 
 @pytest.mark.parametrize(("exercise", "written"), wrong_answers())
 def test_a_wrong_answer_gets_its_diagnosis(exercise, written):
-    found = verdict(exercise, written)
+    found = verdict_on(exercise, written)
     assert not found.passed
     assert re.search(written.__doc__, found.says, re.DOTALL), found.says
 
@@ -63,14 +58,14 @@ def test_a_wrong_answer_gets_its_diagnosis(exercise, written):
 @every
 def test_each_known_mistake_is_wrong_and_told_as_what_it_is(exercise):
     for wrong in exercise.wrong if isinstance(exercise, Gold) else ():
-        found = verdict(exercise, wrong.answer)
+        found = verdict_on(exercise, wrong.answer)
         assert not found.passed
         assert found.says == f"known mistake: {wrong.says}"
 
 
 @every
 def test_there_are_three_wrong_answers_each_with_a_diagnosis_of_its_own(exercise):
-    says = [verdict(exercise, case.values[1]).says for case in wrong_answers() if case.values[0] is exercise]
+    says = [verdict_on(exercise, case.values[1]).says for case in wrong_answers() if case.values[0] is exercise]
     assert len(says) >= 3
     assert len(set(says)) == len(says)
 

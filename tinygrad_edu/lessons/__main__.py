@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from tinygrad_edu.lessons import folder as folders
 from tinygrad_edu.lessons.exercise import Exercise
 from tinygrad_edu.lessons.grade import as_csv, as_text, check_all, rows
 from tinygrad_edu.lessons.judge import SECONDS, Outcome, judge
-from tinygrad_edu.lessons.keys import all_exercises
-from tinygrad_edu.lessons.notebook import percent_cells, save_notebook
+from tinygrad_edu.lessons.keys import all_exercises, one_exercise
+from tinygrad_edu.lessons.notebook import lesson_cells
 from tinygrad_edu.lessons.watch import changes
+from tinygrad_edu.notebook import save_notebook
 
 MARKS = {"passed": "done", "missing": "not started", "not written": "started"}
-HERE = Path(__file__).parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +60,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     sub.add_argument("which", metavar="LESSON", help="a lesson: 3")
     sub.add_argument("out", metavar="OUT.ipynb", type=Path)
     sub = command(grade, "grade", "for teachers: a table of many learners' folders", own_folder=False)
+    sub.epilog = (
+        "Each answer runs in a process with limits of time and memory, as you: that is no sandbox for strangers."
+    )
     sub.add_argument("learners", metavar="FOLDER", nargs="+", type=Path)
     sub.add_argument("--csv", metavar="FILE", type=Path, help="write the table into this file as well")
     return parser.parse_args(arguments)
@@ -77,24 +79,9 @@ def chosen(which: str) -> list[Exercise]:
 
 
 def one(which: str) -> Exercise:
-    found = chosen(which)
     if "." not in which:
-        raise ValueError(f"name one exercise of lesson {which}: {', '.join(e.number for e in found)}")
-    return found[0]
-
-
-def text_of(lesson: int) -> Path:
-    """The file of a lesson's text."""
-    path = HERE / f"lesson_{lesson}.py"
-    if not path.exists():
-        raise ValueError(f"there is no lesson {lesson}")
-    return path
-
-
-def title_of(lesson: int) -> str:
-    heading = re.search(r"^# # (.*)$", text_of(lesson).read_text(encoding="utf-8"), re.MULTILINE)
-    assert heading, f"lesson {lesson} has no title"
-    return heading[1]
+        raise ValueError(f"name one exercise of lesson {which}: {', '.join(e.number for e in chosen(which))}")
+    return one_exercise(which)
 
 
 # --- the commands ---
@@ -107,15 +94,18 @@ def print_list(options: argparse.Namespace) -> int:
     for exercise, outcome in zip(exercises, outcomes):
         if exercise.lesson != lesson:
             lesson = exercise.lesson
-            print(f"{title_of(lesson)}    {text_of(lesson)}")
+            print(f"{folders.title_of(lesson)}    {folders.text_of(lesson)}")
         print(f"  {exercise.number}  {MARKS.get(outcome.status, 'not yet right'):<14}{exercise.title}")
     print(f"{sum(outcome.passed for outcome in outcomes)} of {len(outcomes)} done, in {options.folder}")
     return 0
 
 
 def start(options: argparse.Namespace) -> int:
-    for path, new in folders.start(chosen(options.which), options.folder):
+    exercises = chosen(options.which)
+    for path, new in folders.start(exercises, options.folder):
         print(f"{path}: {'for you to write' if new else 'is there already, left as it is'}")
+    print(f"to read first: {folders.text_of(exercises[0].lesson)}")
+    print(f"when you have written it: python -m tinygrad_edu.lessons check {options.which}")
     return 0
 
 
@@ -184,8 +174,9 @@ def solution(options: argparse.Namespace) -> int:
 def write_notebook(options: argparse.Namespace) -> int:
     if not options.which.isdecimal():
         raise ValueError(f"name a lesson, such as 3; got {options.which}")
-    cells = percent_cells(text_of(int(options.which)).read_text(encoding="utf-8"))
-    save_notebook(options.out, cells)
+    lesson = int(options.which)
+    folders.text_of(lesson)  # an error where there is none
+    save_notebook(options.out, lesson_cells(lesson, chosen(options.which)))
     print(f"{options.out}: to open with Jupyter")
     return 0
 

@@ -1,7 +1,8 @@
-"""The learner's folder: where the exercises' files go, and where a check finds them. There is no other state."""
+"""Where files are: the lessons' own, and the learner's folder, which is the only state there is."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,21 @@ from tinygrad_edu.lessons.exercise import Exercise
 
 HERE = Path(__file__).parent
 DEFAULT = Path("my_lessons")
+
+
+def text_of(lesson: int) -> Path:
+    """The file of a lesson's text; ValueError where there is none."""
+    path = HERE / f"lesson_{lesson}.py"
+    if not path.exists():
+        raise ValueError(f"there is no lesson {lesson}")
+    return path
+
+
+def title_of(lesson: int) -> str:
+    """Its first heading, "Lesson 1: ..."."""
+    heading = re.search(r"^# # (.*)$", text_of(lesson).read_text(encoding="utf-8"), re.MULTILINE)
+    assert heading, f"lesson {lesson} has no title"
+    return heading[1]
 
 
 def original(exercise: Exercise) -> Path:

@@ -1,4 +1,8 @@
-"""A table of many learners' folders: who has solved what."""
+"""A table of many learners' folders: who has solved what.
+
+Every answer runs in a process of its own, with the rights of whoever asks. That keeps answers apart, and ends those
+that hang; who grades strangers does it in a container.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ def rows(folders: Sequence[Path], exercises: Sequence[Exercise], judge: Judge = 
         outcomes = check_all(exercises, folder, judge)
         marks = ["-" if outcome.status in ("missing", "not written") else outcome.status for outcome in outcomes]
         passed = sum(outcome.passed for outcome in outcomes)
-        table.append([folder.resolve().name, *marks, f"{passed} of {len(outcomes)}"])
+        table.append([str(folder), *marks, f"{passed} of {len(outcomes)}"])
     return table
 
 

@@ -1,22 +1,30 @@
-"""A notebook is a list of cells in JSON. Here one is written, from cells or from a script in percent format."""
+"""A lesson as a notebook: its text in cells, then its exercises, each with a cell that checks it."""
 
 from __future__ import annotations
 
-import json
+import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from tinygrad_edu.files import write_whole
+from tinygrad_edu.lessons.exercise import Exercise
+from tinygrad_edu.lessons.folder import original, text_of
+from tinygrad_edu.notebook import Cell
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell: `kind` is "markdown" or "code"."""
+def lesson_cells(lesson: int, exercises: Sequence[Exercise]) -> list[Cell]:
+    """The whole notebook. Its checks run in its own kernel, see `lessons.check`."""
+    cells = percent_cells(text_of(lesson).read_text(encoding="utf-8"))
+    for exercise in exercises:
+        cells += exercise_cells(exercise, original(exercise).read_text(encoding="utf-8"))
+    return cells
 
-    kind: str
-    source: str
+
+def exercise_cells(exercise: Exercise, source: str) -> list[Cell]:
+    """The task as text, the function to write, and the check."""
+    tree = ast.parse(source)
+    task = ast.get_docstring(tree) or ""
+    code = "\n".join(source.splitlines()[tree.body[0].end_lineno :]).strip("\n")
+    check = f'from tinygrad_edu.lessons import check\n\ncheck("{exercise.number}", {exercise.function})'
+    return [Cell("markdown", f"## {task}"), Cell("code", code), Cell("code", check)]
 
 
 def percent_cells(script: str) -> list[Cell]:
@@ -37,23 +45,3 @@ def percent_cells(script: str) -> list[Cell]:
             lines.append(line.removeprefix("#").removeprefix(" ") if kind == "markdown" else line)
     close()
     return cells
-
-
-def notebook(cells: Sequence[Cell]) -> dict[str, Any]:
-    """In the notebook format 4.5 (https://nbformat.readthedocs.io)."""
-    written = []
-    for i, cell in enumerate(cells):
-        entry: dict[str, Any] = {"cell_type": cell.kind, "id": f"cell-{i}", "metadata": {}, "source": cell.source}
-        written.append(entry | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {}))
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return {"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-
-
-def save_notebook(path: Path, cells: Sequence[Cell]) -> None:
-    """Write cells as a notebook. ValueError for a name that no notebook has, or that a file has already."""
-    if path.suffix != ".ipynb":
-        raise ValueError(f"a notebook's name ends in .ipynb, got {path.name!r}")
-    if path.exists():  # somebody may have worked in it
-        raise ValueError(f"there is a file {path} already; remove it, or give another name")
-    write_whole(path, json.dumps(notebook(cells), indent=1, ensure_ascii=False) + "\n")

@@ -19,3 +19,13 @@ def lessons() -> list[int]:
 
 def all_exercises() -> list[Exercise]:
     return [exercise for lesson in lessons() for exercise in exercises_of(lesson)]
+
+
+def one_exercise(number: str) -> Exercise:
+    """The exercise of that number, "3.2"; ValueError where there is none."""
+    lesson = number.partition(".")[0]
+    found = exercises_of(int(lesson)) if lesson.isdecimal() and int(lesson) in lessons() else ()
+    for exercise in found:
+        if exercise.number == number:
+            return exercise
+    raise ValueError(f"there is no exercise {number}; `python -m tinygrad_edu.lessons list` shows all")
