@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "plots": "files checks",
     "training": "nn optim data ops tensor backend files markup checks",
     "interop": "inspection training nn tensor backend checks",
-    "lessons": "__init__ notebook training inspection plots data gradcheck textbook metrics nn ops tensor files checks",
+    "lessons": "__init__ notebook training inspection plots data gradcheck textbook nn optim ops tensor files checks",
     "doctor": "data gradcheck nn ops optim tensor backend checks",
     "__init__": "metrics nn ops optim tensor runtime backend checks",
 }
