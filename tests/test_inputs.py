@@ -199,6 +199,14 @@ REFUSED = {
         "number_tables: 8.3 inches of tables; a page is 6.3 inches wide",
     ),
     "no graph": (lambda: plots.small_graphs(None, {}, "t"), ValueError, "small_graphs: nothing to draw"),
+    "an arrow without a text": (
+        lambda: plots.small_graphs(None, {"g": plots.Graph({"x": plots.Node((0.5, 0.5), "x")}, [("x", "x")])}, "t"),
+        ValueError, r"small_graphs: an arrow must be \(from, to, text\), got \('x', 'x'\)",
+    ),
+    "a node off the page": (
+        lambda: plots.small_graphs(None, {"g": plots.Graph({"x": plots.Node((0.5, 2.0), "x")}, [])}, "t"),
+        ValueError, "small_graphs: the place of node 'x' must be two numbers from 0 to 1",
+    ),
     "an arrow to nowhere": (
         lambda: plots.small_graphs(
             None, {"g": plots.Graph({"x": plots.Node((0.5, 0.5), "x")}, [("x", "z", "")])}, "t"
