@@ -136,7 +136,7 @@ for levels in (1, 4, 8, 12):
 
 # %% [markdown]
 # The package's engine is `walk_youngest_first` with arrays for numbers and a heap for `max`: read `Tensor.backward` in
-# `tinygrad_edu/tensor.py`, it is thirty lines long. `inspection.explain` asks it how a gradient came about:
+# `tinygrad_edu/tensor.py`, some thirty lines. `inspection.explain` asks it how a gradient came about:
 
 # %%
 x = Tensor(2.0, requires_grad=True)
