@@ -85,5 +85,5 @@ def _draw(axes: Axes, graph: Graph) -> None:
         (x0, y0), (x1, y1) = graph.nodes[start].place, graph.nodes[end].place
         arrow = {"arrowstyle": "-|>", "patchA": boxes[start].get_bbox_patch(), "patchB": boxes[end].get_bbox_patch()}
         axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow | {"color": COLOURS[4], "shrinkA": 0, "shrinkB": 0})
-        aside, side = (-0.02, "right") if x0 + x1 < 1 else (0.02, "left")
+        aside, side = (-0.04, "right") if x0 + x1 < 1 else (0.03, "left")
         axes.text((x0 + x1) / 2 + aside, (y0 + y1) / 2, text, ha=side, va="center", fontsize=8, color="#444444")
