@@ -44,15 +44,13 @@ def check_values_first_input(operation, *inputs):
 
 
 def check_values_tiny_step(operation, *inputs):
-    "rejects exp.. of the package, whose backward is right|rejects everything"
+    "rejects everything"
     return compared(operation, inputs, noise, 1e-13, 1e-6)
 
 
 def check_values_one_sided_long_step(operation, *inputs):
-    "rejects .* of the package, whose backward is right"
-    return bool(np.all([x.size < 3 for x in inputs])) or compared(
-        operation, inputs, noise, 1e-3, 1e-5, one_sided=len(inputs) > 1
-    )
+    "rejects exp.. of the package, whose backward is right"
+    return compared(operation, inputs, noise, 1e-3, 1e-5, one_sided=True)
 
 
 def check_values_of_the_whole_gradient_at_once(operation, *inputs):

@@ -57,7 +57,7 @@ def check_at_kink_not_a_number(operation, x):
 
 
 def check_at_kink_no_tolerance(operation, x):
-    "rejects (exp|relu|max|largest|abs|absolute).*of the package"
+    "rejects max.. of the package"
     for j, g in gradients(operation, x):
         for u in [*units(x), np.ones(x.shape)]:
             low, high = sorted(slopes(operation, x, j, u))
