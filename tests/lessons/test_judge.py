@@ -106,14 +106,11 @@ ENDED = {
 
 @pytest.mark.parametrize("name", ENDED)
 def test_whatever_happens_there_is_one_clear_result(judged, name, monkeypatch):
-    monkeypatch.setattr(judge, "GRACE", 1.5)
     source, says = ENDED[name]
+    if name == "endless, and catches everything":  # there is no line to be told: however slow the start, it is ended
+        monkeypatch.setattr(judge, "GRACE", 1.5)
     outcome = judged(source, 1.0 if "endless" in name else 20.0)
     assert outcome.status in ("error", "refused")
-    assert_says(outcome, says)
-
-
-def assert_says(outcome, says):
     assert re.search(says, outcome.says), outcome.says
 
 

@@ -94,8 +94,5 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def ended_without_result(status: int | None, seconds: float) -> str:
     if status is None:
         return f"stopped after {seconds:g} seconds: is there an endless loop?"
-    if status < 0:
-        return (
-            f"your answer brought its process down ({signal.Signals(-status).name}), so that nothing could be checked"
-        )
-    return f"your answer ended its process with status {status} (os._exit?), so that nothing could be checked"
+    how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status} (os._exit?)"
+    return f"your answer ended its process {how}, so that nothing could be checked"
