@@ -2,12 +2,11 @@
 # # Lesson 1: the chain rule on a tape
 #
 # An engine for gradients writes down, while a result is computed, which operation made which number from which: the
-# *tape*. To differentiate, it walks the tape backwards. At every number it holds $G = \partial L / \partial y$, and
-# hands to each $x$ that $y$ was computed from
+# *tape*. To differentiate, it walks the tape backwards. At every number $y$ it holds $G = \partial L / \partial y$, and
+# hands $G \, \partial y / \partial x$ to each $x$ that $y$ was computed from. There, it adds up:
 #
-# $$G \; \frac{\partial y}{\partial x}, \qquad\text{and at $x$ it adds up: }\qquad
-#   \frac{\partial L}{\partial x} = \sum_{y \text{ computed from } x} \frac{\partial L}{\partial y}\,
-#   \frac{\partial y}{\partial x}.$$
+# $$\frac{\partial L}{\partial x} = \sum_{y \text{ computed from } x}
+#   \frac{\partial L}{\partial y} \, \frac{\partial y}{\partial x}.$$
 #
 # One question is left, and this lesson is about it: *in which order* are the numbers to be visited?
 
@@ -136,7 +135,7 @@ for levels in (1, 4, 8, 12):
 
 # %% [markdown]
 # The package's engine is `walk_youngest_first` with arrays for numbers and a heap for `max`: read `Tensor.backward` in
-# `tinygrad_edu/tensor.py`, it is thirty lines long. `inspection.explain` asks it how a gradient came about:
+# `tinygrad_edu/tensor.py`, some thirty lines. `inspection.explain` asks it how a gradient came about:
 
 # %%
 x = Tensor(2.0, requires_grad=True)

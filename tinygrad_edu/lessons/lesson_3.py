@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lesson 3: a classifier by hand
 #
-# Softmax regression is one matrix product and one loss. Both derivatives fit on a page, and together they are the
-# whole of practical 3; practical 5 is the same network with the derivatives left to an engine. This lesson takes the
-# steps one by one, with numbers small enough to print.
+# Softmax regression is one matrix product and one loss. Both derivatives fit on a page, and together they are all that
+# learning to read digits takes. This lesson goes through them step by step, with numbers small enough to print.
 #
 # ## The matrix product
 #
@@ -119,8 +118,8 @@ for step in range(61):
 print(f"{np.mean((X @ W + b).argmax(axis=1) == y):.0%} of the points lie on the right side")
 
 # %% [markdown]
-# With 784 pixels for the 2 coordinates and 10 digits for the 3 kinds, this is practical 3, to the letter:
-# `models/softmax_by_hand.py`, and by the engine `models/softmax_regression.py`. They print the same table.
+# With 784 pixels for the 2 coordinates and 10 digits for the 3 kinds, this is `models/softmax_by_hand.py`; with the
+# gradients left to the engine it is `models/softmax_regression.py`. They print the same table.
 #
 # **Exercises.** `python -m tinygrad_edu.lessons start 3`: the backward of a matrix product (3.1), of softmax
 # cross-entropy (3.2), and a check that softmax with a wrong gradient does not pass (3.3).

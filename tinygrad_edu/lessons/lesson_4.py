@@ -108,6 +108,8 @@ plots.number_tables(
     },
     "A 4 x 4 image, its nine windows of 2 x 2, and how often each pixel was used",
 )
+
+# %%
 plots.image_grid(
     "runs/lessons/lesson_4_matrix.png",
     0.85 * (1 - S[None].repeat(2, axis=1).repeat(2, axis=2)),

@@ -35,21 +35,45 @@ def small_graphs(path: Destination, graphs: Mapping[str, Graph], title: str) -> 
     graphs : heading -> Graph. `\n` in a text starts a new line.
     title : one line above.
 
-    Raises ValueError where there is nothing to draw, or an arrow leads from or to a box that is not there.
+    Raises ValueError where there is nothing to draw, a box lies elsewhere, or an arrow leads to one that is not there.
     """
-    graphs = checks.mapping("small_graphs", "graphs", graphs, "a dict, heading -> Graph")
-    if not graphs or not all(graph.nodes for graph in graphs.values()):
-        raise ValueError("small_graphs: nothing to draw, give at least one graph with one node")
-    for start, end in ((s, e) for graph in graphs.values() for s, e, _ in graph.arrows if not {s, e} <= {*graph.nodes}):
-        raise ValueError(f"small_graphs: an arrow from {start!r} to {end!r}, and one of them is no node of the graph")
+    given = checks.mapping("small_graphs", "graphs", graphs, "a dict, heading -> Graph")
+    if not given:
+        raise ValueError("small_graphs: nothing to draw, give at least one graph")
+    checked = {
+        checks.text("small_graphs", "each heading", heading): _checked(graph) for heading, graph in given.items()
+    }
     with new_figure(path, PAGE_WIDTH, 3.2) as figure:
-        for axes, (heading, graph) in zip(figure.subplots(1, len(graphs), squeeze=False)[0], graphs.items()):
+        for axes, (heading, graph) in zip(figure.subplots(1, len(checked), squeeze=False)[0], checked.items()):
             axes.set(xlim=(0, 1), ylim=(0, 1))
             axes.axis("off")
             axes.set_title(heading, fontsize=9)
             _draw(axes, graph)
         set_title(figure, title)
     return figure
+
+
+def _checked(graph: Graph) -> Graph:
+    """The graph, whose boxes lie on the page, and whose arrows have two ends."""
+    where = "small_graphs"
+    checks.instance(where, "each graph", graph, Graph, "a plots.Graph")
+    nodes = checks.mapping(where, "nodes", graph.nodes, "a dict, name -> Node")
+    for name, node in nodes.items():
+        checks.instance(where, f"node {name!r}", node, Node, "a plots.Node")
+        checks.text(where, f"the text of node {name!r}", node.text)
+        place = checks.numbers(where, f"the place of node {name!r}", node.place)
+        if place.shape != (2,) or not ((place >= 0) & (place <= 1)).all():
+            raise ValueError(
+                f"{where}: the place of node {name!r} must be two numbers from 0 to 1, got {node.place!r:.60}"
+            )
+    for arrow in checks.items(where, "arrows", graph.arrows, "a list of (from, to, text)"):
+        ends = checks.texts(where, f"an arrow, {arrow!r:.60},", arrow)
+        if len(ends) != 3:
+            raise ValueError(f"{where}: an arrow must be (from, to, text), got {arrow!r:.60}")
+        start, end, _ = ends
+        if start not in nodes or end not in nodes:
+            raise ValueError(f"{where}: an arrow from {start!r} to {end!r}, and one of them is no node of the graph")
+    return graph
 
 
 def _draw(axes: Axes, graph: Graph) -> None:
@@ -61,5 +85,5 @@ def _draw(axes: Axes, graph: Graph) -> None:
         (x0, y0), (x1, y1) = graph.nodes[start].place, graph.nodes[end].place
         arrow = {"arrowstyle": "-|>", "patchA": boxes[start].get_bbox_patch(), "patchB": boxes[end].get_bbox_patch()}
         axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow | {"color": COLOURS[4], "shrinkA": 0, "shrinkB": 0})
-        aside, side = (-0.02, "right") if x0 + x1 < 1 else (0.02, "left")
+        aside, side = (-0.04, "right") if x0 + x1 < 1 else (0.03, "left")
         axes.text((x0 + x1) / 2 + aside, (y0 + y1) / 2, text, ha=side, va="center", fontsize=8, color="#444444")

@@ -14,6 +14,7 @@ from tinygrad_edu.plots.style import COLOURS, PAGE_WIDTH, Destination, Picture, 
 # Inches: a row of a table, a letter, a cell's edges, the least space between tables; the title, a line of a heading.
 ROW, LETTER, EDGES, GAP, HEAD, LINE = 0.22, 0.066, 0.1, 0.15, 0.42, 0.16
 POSITIVE, NEGATIVE = COLOURS[0], COLOURS[1]
+ROWS = 36  # of a table, which a page has room for
 
 
 class Table(NamedTuple):
@@ -47,7 +48,7 @@ def number_tables(path: Destination, tables: Mapping[str, ArrayLike], title: str
     Raises
     ------
     ValueError
-        No table, an empty one, more than two axes, NaN or infinity, or more columns than a page has room for.
+        No table, an empty one, more than two axes, NaN or infinity, or more rows or columns than a page has room for.
     """
     where = "number_tables"
     given = checks.mapping(where, "tables", tables, "a dict, heading -> matrix")
@@ -72,9 +73,12 @@ def number_tables(path: Destination, tables: Mapping[str, ArrayLike], title: str
 
 
 def _table(heading: str, values: NDArray) -> Table:
-    values = values[None] if values.ndim == 1 else values
+    checks.text("number_tables", "each heading", heading)
+    values = values.astype(float)[None] if values.ndim == 1 else values.astype(float)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"number_tables: {heading!r} must be finite numbers (R, C) or (C,), got {values.shape}")
+    if len(values) > ROWS:
+        raise ValueError(f"number_tables: {heading!r} has {len(values)} rows; a page has room for {ROWS}")
     return Table(heading, values, [[f"{x:.0f}" if x == round(x) else f"{x:.2f}" for x in row] for row in values])
 
 
