@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from models.notebook import write_notebook
 from models.stop import Terminated, ending_by_sigterm
 from tinygrad_edu import DeviceError, Tensor, optim, textbook
 from tinygrad_edu.data import DataError
@@ -68,6 +69,7 @@ BY_THE_TEXTBOOK: dict[str, Callable[..., optim.Optimizer]] = {
 # Flags that change nothing that is computed. Every other one belongs to what a run is: see `Run.identity`.
 NOT_COMPUTED = {
     *("device", "epochs", "quick", "data_dir", "data", "out", "resume", "checkpoint_every", "no_progress", "explain"),
+    "notebook",
 }
 
 
@@ -114,6 +116,14 @@ def file_name(text: str) -> str:
     return text
 
 
+def notebook_file(text: str) -> Path:
+    """For argparse: the name of a notebook that is not there yet."""
+    path = Path(file_name(text))
+    if path.suffix != ".ipynb" or path.exists():
+        raise argparse.ArgumentTypeError(f"expected the name of a new file that ends in .ipynb, got {text!r}")
+    return path
+
+
 def folder(text: str) -> Path:
     """For argparse: a folder's name; an empty one would be the current folder."""
     if not text.strip():
@@ -127,11 +137,24 @@ class Flags(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         options = super().parse_args(args, namespace)
         options.arguments = sys.argv[1:] if args is None else list(args)
+        if options.notebook:  # in place of a run, as --help
+            write_notebook(options.notebook, options.model, without_notebook(options.arguments))
+            print(f"{options.notebook}: to open with Jupyter")
+            sys.exit(0)
         return options
 
     def error(self, message: str) -> NoReturn:
         """In one line, also where an argument that nobody knows has several."""
         super().error(" ".join(message.splitlines()))
+
+
+def without_notebook(arguments: Sequence[str]) -> list[str]:
+    """The other flags of the command: those that the notebook is to run with."""
+    kept: list[str] = []
+    for before, argument in zip(["", *arguments], arguments):
+        if before != "--notebook" and not argument.startswith("--notebook"):
+            kept.append(argument)
+    return kept
 
 
 def flags(
@@ -194,6 +217,12 @@ def flags(
         help="save within an epoch as well, so that --resume loses no more than this (60)",
     )
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+    parser.add_argument(
+        "--notebook",
+        type=notebook_file,
+        metavar="OUT.ipynb",
+        help="write the script as a notebook that runs with the other flags given (--quick), and end",
+    )
     parser.set_defaults(model=model, description=parser.description, default=parser.get_default)
     parser.set_defaults(default_epochs=epochs, quick_epochs=quick_epochs)
     return parser

@@ -3,8 +3,13 @@
 The practical calls such windows truncated BPTT. Each starts from a state of zeros, so nothing is carried over a cut;
 for a state that is, see `shakespeare_lstm --stateful`.
 
-The series is x_t = sin(2 pi t / steps_per_cycle + noise * u_t). Its first 75% are for training; of those windows the
-last 5% are for validation. The network sees `truncated_length` values and predicts the next one.
+The series is a sine of S steps a cycle (`--steps-per-cycle`) whose phase is off by up to a (`--noise`), where u_t is
+uniform between -1 and 1:
+
+    x_t = sin(2 pi t / S + a u_t)
+
+Its first 75% are for training; of those windows the last 5% are for validation. The network sees `truncated_length`
+values and predicts the next one.
 
 With one unit, about one seed in four gets stuck near a test MSE of 0.24. The prediction is roughly v (w x_2 + u w x_1),
 and a sine wants the newer value x_2 with a plus and the older x_1 with a minus. The weight u starts at +1 or -1, being

@@ -10,10 +10,12 @@ The derivation, for one image with right digit y, written one-hot as t (t_y = 1,
     -ln p_y = ln sum_j e^(z_j) - z_y
     d(-ln p_y)/dz_k = e^(z_k) / sum_j e^(z_j) - [k = y] = p_k - t_k
 
-The chain rule carries that to the weights: z_k = sum_d x_d W_dk + b_k, so dz_k/dW_dk = x_d and dz_k/db_k = 1, and
+The chain rule carries that to the weights, and averages over the images:
+
+    z_k = sum_d x_d W_dk + b_k      dz_k/dW_dk = x_d      dz_k/db_k = 1
 
     dloss/dW_dk = 1/N sum_n x_nd (p_nk - t_nk)      gradW = X^T (P - T) / N
-    dloss/db_k  = 1/N sum_n (p_nk - t_nk)           gradb = sum over n of (P - T) / N
+    dloss/db_k  = 1/N sum_n (p_nk - t_nk)           gradb = sum_n (p_n - t_n) / N
 
 `softmax_regression.py` is the same network with the gradients left to the engine; it prints the same table.
 """

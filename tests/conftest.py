@@ -4,6 +4,7 @@ import functools
 import gc
 
 import browser
+import kernels
 import pytest
 import strict_array
 from hypothesis import settings
@@ -61,3 +62,9 @@ def chromium():
 def page(chromium):
     """An empty page of a real browser: see browser.py."""
     yield from browser.new_page(chromium)
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    """A kernel for notebooks: see kernels.py."""
+    yield from kernels.launch()

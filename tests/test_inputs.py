@@ -183,6 +183,35 @@ REFUSED = {
         lambda: plots.clipping(None, {"a": [-1.0]}, {"a": [1.0]}, "t"), ValueError,
         "clipping: losses of 'a' must be finite numbers >= 0",
     ),
+    "a table that is an array": (
+        lambda: plots.number_tables(None, np.ones((2, 2)), "t"), TypeError, "number_tables: tables must be a dict"
+    ),
+    "a table with three axes": (
+        lambda: plots.number_tables(None, {"A": np.ones((2, 2, 2))}, "t"), ValueError,
+        r"number_tables: 'A' must be finite numbers \(R, C\) or \(C,\), got \(2, 2, 2\)",
+    ),
+    "a table with a gap": (
+        lambda: plots.number_tables(None, {"A": [1.0, np.nan]}, "t"), ValueError, "number_tables: 'A' must be finite"
+    ),
+    "no table": (lambda: plots.number_tables(None, {}, "t"), ValueError, "number_tables: nothing to draw"),
+    "a table wider than the page": (
+        lambda: plots.number_tables(None, {"A": np.ones((2, 50))}, "t"), ValueError,
+        "number_tables: 8.3 inches of tables; a page is 6.3 inches wide",
+    ),
+    "no graph": (lambda: plots.small_graphs(None, {}, "t"), ValueError, "small_graphs: nothing to draw"),
+    "an arrow without a text": (
+        lambda: plots.small_graphs(None, {"g": plots.Graph({"x": plots.Node((0.5, 0.5), "x")}, [("x", "x")])}, "t"),
+        ValueError, r"small_graphs: an arrow must be \(from, to, text\), got \('x', 'x'\)",
+    ),
+    "a node off the page": (
+        lambda: plots.small_graphs(None, {"g": plots.Graph({"x": plots.Node((0.5, 2.0), "x")}, [])}, "t"),
+        ValueError, "small_graphs: the place of node 'x' must be two numbers from 0 to 1",
+    ),
+    "an arrow to nowhere": (
+        lambda: plots.small_graphs(
+            None, {"g": plots.Graph({"x": plots.Node((0.5, 0.5), "x")}, [("x", "z", "")])}, "t"
+        ), ValueError, "small_graphs: an arrow from 'x' to 'z', and one of them is no node",
+    ),
     "a picture of no kind": (
         lambda: plots.unrolled_network("a.words", 2, "GRU", 1, "t"), ValueError, "plots: .* end in .png, .pdf or .svg"
     ),

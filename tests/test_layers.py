@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "checks": "",
     "files": "",
     "markup": "",
+    "notebook": "files",
     "backend": "checks",
     "runtime": "backend checks",
     "tensor": "backend checks",
@@ -31,6 +32,7 @@ MAY_IMPORT = {
     "plots": "files checks",
     "training": "nn optim data ops tensor backend files markup checks",
     "interop": "inspection training nn tensor backend checks",
+    "lessons": "__init__ notebook training inspection plots data gradcheck textbook nn optim ops tensor files checks",
     "doctor": "data gradcheck nn ops optim tensor backend checks",
     "__init__": "metrics nn ops optim tensor runtime backend checks",
 }
@@ -49,7 +51,13 @@ LIBRARIES = {
     "scipy": set(),
     "pandas": set(),
 }
-INSIDE_FUNCTIONS = {"cupy", "matplotlib", "threadpoolctl", "concurrent"}  # optional, or too slow for every start
+INSIDE_FUNCTIONS = {
+    "cupy",
+    "matplotlib",
+    "threadpoolctl",
+    "concurrent",
+    "resource",
+}  # optional, or too slow for every start
 INSIDE_BENCHMARKS = {"torch", "keras", "tensorflow", "jax", "resource"}
 
 

@@ -47,6 +47,10 @@ PICTURES = {
     "flow.png": lambda path: plots.gradient_flow(path, {"one": {"x": T}, "two": {"y": T}}, "Flow", "norm"),
     "clipping.png": lambda path: plots.clipping(path, {"x": T, "y": T}, {"x": T, "y": T}, "Clipping"),
     "unrolled.png": lambda path: plots.unrolled_network(path, 3, "LSTM", 32, "Unrolled"),
+    "tables.png": lambda path: plots.number_tables(path, {"A, (5, 4)": T.reshape(5, 4), "b": T[:3]}, "Tables"),
+    "graphs.png": lambda path: plots.small_graphs(
+        path, {"one": plots.Graph({"x": plots.Node((0.5, 0.1), "x"), "y": plots.Node((0.5, 0.9), "y")}, [])}, "Graphs"
+    ),
     "architecture.png": lambda path: plots.draw_architecture(path, STAGES, "Architecture", [(0, 1)]),
 }
 

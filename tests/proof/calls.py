@@ -48,6 +48,8 @@ RECORDS = {
         "data.ImageData",
         "data.Series",
         "data.Text",
+        "plots.Graph",
+        "plots.Node",
     ),
     *(f"inspection.{name}" for name in ("Explanation", "Grid", "Input", "LayerRow", "Leaf", "Seen", "Step", "Trace")),
 }

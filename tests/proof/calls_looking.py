@@ -116,6 +116,17 @@ LOOKING = {
             **{"title": "title", "skips": [(0, 1)]},
         },
     ),
+    "plots.number_tables": lambda: Call(
+        plots.number_tables, {"path": PICTURE, "tables": {"A": np.ones((2, 3)), "b": [0.5, -1.0]}, "title": "title"}
+    ),
+    "plots.small_graphs": lambda: Call(
+        plots.small_graphs,
+        {
+            "path": PICTURE,
+            "graphs": {"g": plots.Graph({"x": plots.Node((0.5, 0.1), "x"), "y": plots.Node((0.5, 0.9), "y")}, [])},
+            "title": "title",
+        },
+    ),
     "plots.unrolled_network": lambda: Call(
         plots.unrolled_network, {"path": PICTURE, "steps": 2, "cell": "GRU", "units": 3, "title": "title"}
     ),

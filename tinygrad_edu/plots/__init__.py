@@ -12,19 +12,25 @@ refused: TypeError for what is no array, text or dict where one is expected, Val
 from tinygrad_edu.plots.architecture import draw_architecture
 from tinygrad_edu.plots.curves import train_and_validation, training_curves
 from tinygrad_edu.plots.filters import filter_images
+from tinygrad_edu.plots.graph import Graph, Node, small_graphs
 from tinygrad_edu.plots.images import image_grid, weight_images
 from tinygrad_edu.plots.predictions import prediction_rows
 from tinygrad_edu.plots.sequences import clipping, gradient_flow, series
+from tinygrad_edu.plots.tables import number_tables
 from tinygrad_edu.plots.unrolled import unrolled_network
 
 __all__ = [
+    "Graph",
+    "Node",
     "clipping",
     "draw_architecture",
     "filter_images",
     "gradient_flow",
     "image_grid",
+    "number_tables",
     "prediction_rows",
     "series",
+    "small_graphs",
     "train_and_validation",
     "training_curves",
     "unrolled_network",

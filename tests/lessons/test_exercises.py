@@ -1,0 +1,92 @@
+"""Every exercise: untouched it fails, its solution passes, each wrong answer gets its own diagnosis."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu import lessons
+from tinygrad_edu.lessons import gold
+from tinygrad_edu.lessons.exercise import Gold
+from tinygrad_edu.lessons.keys import all_exercises
+from tinygrad_edu.lessons.verdict import verdict_on
+
+PACKAGE = Path(lessons.__file__).parent
+WRONG = Path(__file__).parent / "wrong"
+EXERCISES = all_exercises()
+every = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+
+
+def functions(path):
+    """What a file defines, by name."""
+    names = {"__name__": path.stem}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
+    return names
+
+
+def wrong_answers():
+    """(exercise, function) of all, as parameters."""
+    found = []
+    for exercise in EXERCISES:
+        path = WRONG / exercise.file
+        for name, function in functions(path).items() if path.exists() else ():
+            if name.startswith(f"{exercise.function}_"):
+                found.append(pytest.param(exercise, function, id=f"{exercise.number}-{name}"))
+    return found
+
+
+@every
+def test_the_untouched_file_fails(exercise):
+    with pytest.raises(NotImplementedError):
+        verdict_on(exercise, functions(PACKAGE / "exercises" / exercise.file)[exercise.function])
+
+
+@every
+def test_the_solution_passes(exercise):
+    found = verdict_on(exercise, functions(PACKAGE / "solutions" / exercise.file)[exercise.function])
+    assert found.passed, found.says
+    assert found.says.startswith("right")
+
+
+@pytest.mark.parametrize(("exercise", "written"), wrong_answers())
+def test_a_wrong_answer_gets_its_diagnosis(exercise, written):
+    found = verdict_on(exercise, written)
+    assert not found.passed
+    assert re.search(written.__doc__, found.says, re.DOTALL), found.says
+
+
+@every
+def test_each_known_mistake_is_wrong_and_told_as_what_it_is(exercise):
+    for wrong in exercise.wrong if isinstance(exercise, Gold) else ():
+        found = verdict_on(exercise, wrong.answer)
+        assert not found.passed
+        assert found.says == f"known mistake: {wrong.says}"
+
+
+@every
+def test_there_are_three_wrong_answers_each_with_a_diagnosis_of_its_own(exercise):
+    says = [verdict_on(exercise, case.values[1]).says for case in wrong_answers() if case.values[0] is exercise]
+    assert len(says) >= 3
+    assert len(set(says)) == len(says)
+
+
+@every
+def test_the_slopes_of_the_values_confirm_what_is_taken_for_right(exercise):
+    if isinstance(exercise, Gold) and exercise.forward:
+        assert gold.confirmed(exercise) > 0
+
+
+@every
+def test_a_file_tells_the_task_and_gives_nothing_away(exercise):
+    source = (PACKAGE / "exercises" / exercise.file).read_text(encoding="utf-8")
+    assert source.startswith(f'"""Exercise {exercise.number}: ')
+    assert "raise NotImplementedError" in source
+    assert len(exercise.hints) == 3
+
+
+def test_numbers_count_up_and_files_belong_to_exercises():
+    numbers = [tuple(map(int, exercise.number.split("."))) for exercise in EXERCISES]
+    assert numbers == sorted(set(numbers))
+    wanted = {exercise.file for exercise in EXERCISES}
+    for folder in (PACKAGE / "exercises", PACKAGE / "solutions", WRONG):
+        assert {path.name for path in folder.glob("e*.py")} == wanted
