@@ -238,7 +238,10 @@ def test_a_checkpoint_for_which_there_is_no_room_leaves_the_old_one(tmp_path):
 
 
 def test_nothing_that_can_run_code_is_read_or_written_anywhere():
-    """Nor `eval` and `exec`, nor NumPy's files with objects, nor PyTorch's; `benchmarks` as well."""
+    """Nor `eval` and `exec`, nor NumPy's files with objects, nor PyTorch's; `benchmarks` as well.
+
+    One file runs what is no data: a learner's answer, in a process that was started for it.
+    """
     modules = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
     for path in [file for folder in ("tinygrad_edu", "models", "benchmarks") for file in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -251,6 +254,8 @@ def test_nothing_that_can_run_code_is_read_or_written_anywhere():
                 assert node.arg != "allow_pickle", place
             elif isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
+                if called == "exec" and path == ROOT / "tinygrad_edu" / "lessons" / "child.py":
+                    continue
                 assert called not in ("eval", "exec", "torch.load", "torch.save", "__import__"), f"{place}: {called}"
 
 
