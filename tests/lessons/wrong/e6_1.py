@@ -49,3 +49,13 @@ def rnn_backward_bias_kept(G, x, W, U, b):
     r"dL/db must have shape \(2,\), it has \(2, 2\).*a sum over the axes"
     before, _, da = through_time(G, x, W, U, b, U.T)
     return da @ W.T, np.einsum("ntd,nth->dh", x, da), np.einsum("ntk,nth->kh", before, da), da.sum(1)
+
+
+def rnn_backward_slope_of_the_step_before(G, x, W, U, b):
+    r"you took 1 - h_\(t-1\)\^2"
+    before, _ = forward(x, W, U, b)
+    da, dh = np.zeros_like(before), 0
+    for t in reversed(range(x.shape[1])):
+        da[:, t] = (G[:, t] + dh) * (1 - before[:, t] ** 2)
+        dh = da[:, t] @ U.T
+    return da @ W.T, np.einsum("ntd,nth->dh", x, da), np.einsum("ntk,nth->kh", before, da), da.sum((0, 1))

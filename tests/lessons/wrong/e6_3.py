@@ -36,7 +36,7 @@ def cell_path_backward_gate_before(G, F, Z, c0):
 
 
 def cell_path_backward_initial_state_without_its_gate(G, F, Z, c0):
-    "dL/dF and dL/dZ: right"
+    "c_0 goes into c_1 through the gate F_1"
     cs = [c0]
     for t in range(len(F)):
         cs.append(F[t] * cs[t] + Z[t])

@@ -29,7 +29,7 @@ def power_backward_not_transposed(G, x, W, steps):
 
 
 def power_backward_one_too_many(G, x, W, steps):
-    r"dL/dW\[.* should be .*dL/dx: right"
+    r"W multiplies h_\(t-1\)"
     dW, dh = 0, G
     for t in range(steps):
         dW = dW + (x @ matrix_power(W, steps - t)).T @ dh

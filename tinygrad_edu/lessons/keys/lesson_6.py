@@ -8,7 +8,7 @@ from tinygrad_edu import ops
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
 
 
-def _rnn(cut=False, keeps_first=False, state=0, slope=True, transposed=True, last_output_only=False):
+def _rnn(cut=False, keeps_first=False, state=0, slope=True, slope_at=0, transposed=True, last_output_only=False):
     """An answer to 6.1 with some of its parts left out or exchanged."""
 
     def answer(G, x, W, U, b):
@@ -20,7 +20,7 @@ def _rnn(cut=False, keeps_first=False, state=0, slope=True, transposed=True, las
         last = x.shape[1]
         for t in range(last, 0, -1):
             own = 0 * from_next if last_output_only and t < last else G[:, t - 1]
-            da = (own + from_next) * ((1 - h[t] ** 2) if slope else 1)
+            da = (own + from_next) * ((1 - h[t - slope_at] ** 2) if slope else 1)
             dx[:, t - 1] = da @ W.T
             dW, dU, db = (0 * old if keeps_first else old for old in (dW, dU, db))
             dW = dW + x[:, t - 1].T @ da
@@ -65,7 +65,7 @@ def _cell_path(F, Z, c0):
     return ops.stack(states)
 
 
-def _path(old=True, from_next=True, gate=0, last_only=False):
+def _path(old=True, from_next=True, gate=0, last_only=False, to_start=True):
     """An answer to 6.3 with some of its parts left out or exchanged."""
 
     def answer(G, F, Z, c0):
@@ -79,7 +79,7 @@ def _path(old=True, from_next=True, gate=0, last_only=False):
             dF[t - 1] = dc * c[t - 1 if old else t]
             dZ[t - 1] = dc
             back = dc * F[max(t - 1 - gate, 0)]
-        return dF, dZ, back
+        return dF, dZ, back if to_start else dZ[0]
 
     return answer
 
@@ -106,6 +106,7 @@ EXERCISES = (
             ),
             Wrong("U multiplies the state before the step: dL/dU needs h_(t-1), and you took h_t", _rnn(state=1)),
             Wrong("the derivative of tanh, 1 - h_t^2, is missing", _rnn(slope=False)),
+            Wrong("the derivative of tanh in step t is 1 - h_t^2, and you took 1 - h_(t-1)^2", _rnn(slope_at=1)),
             Wrong("on the way back to h_(t-1) da is multiplied by U^T, and you took U", _rnn(transposed=False)),
             Wrong(
                 "G has something for every step, and you took that of the last step alone", _rnn(last_output_only=True)
@@ -164,6 +165,7 @@ EXERCISES = (
             Wrong("F_t multiplies the state before: dL/dF_t needs c_(t-1), and you took c_t", _path(old=False)),
             Wrong("back from step t the factor is F_t; yours is the gate of one step earlier", _path(gate=1)),
             Wrong("G has something for every step, and you took that of the last step alone", _path(last_only=True)),
+            Wrong("c_0 goes into c_1 through the gate F_1, which is missing from dL/dc_0", _path(to_start=False)),
         ),
         hints=(
             "c_t is used twice: it is an output, and it goes into c_(t+1). So two gradients come to it.",

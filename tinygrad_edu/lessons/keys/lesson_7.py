@@ -15,7 +15,7 @@ def _power(x, W, steps):
     return x
 
 
-def _power_back(terms=lambda t, steps: True, transposed=True, whole_way=True):
+def _power_back(terms=lambda t, steps: True, transposed=True, whole_way=True, state=0):
     """An answer to 7.1 that adds up only some of the steps' terms, or goes back along another way."""
 
     def answer(G, x, W, steps):
@@ -26,7 +26,7 @@ def _power_back(terms=lambda t, steps: True, transposed=True, whole_way=True):
         dW, dh = np.zeros_like(W), G
         for t in range(steps, 0, -1):
             if terms(t, steps):
-                dW = dW + h[t - 1].T @ dh
+                dW = dW + h[t - 1 + state].T @ dh
             dh = dh @ back
         return dh if whole_way else G @ back, dW
 
@@ -83,6 +83,7 @@ EXERCISES = (
                 _as_for_numbers,
             ),
             Wrong("on the way back every step multiplies by W^T, and you took W", _power_back(transposed=False)),
+            Wrong("in step t W multiplies h_(t-1): dL/dW needs that one, and you took h_t", _power_back(state=1)),
             Wrong("dL/dx must go back through all the steps, and yours goes through one", _power_back(whole_way=False)),
         ),
         hints=(
