@@ -23,7 +23,7 @@ def guess(name: str, compared: list[Compared], for_ones: list[tuple[np.ndarray, 
     `for_ones`: for each comparison, what the same call returned for a G of ones, and the G that it had.
     """
     text = _factor(compared) or _size(compared) or _transposed(compared) or _without_G(compared, for_ones)
-    return f"{name} is {text}" if text else _worst(name, compared)
+    return f"{name} is {text or _worst(name, compared)}"
 
 
 def _factor(compared: list[Compared]) -> str:
@@ -77,7 +77,7 @@ def _worst(name: str, compared: list[Compared]) -> str:
     c = wrong[0]
     off = np.where(_right(c), 0, np.abs(c.answer - c.right))
     where = np.unravel_index(int(np.argmax(off)), off.shape)
-    entry = f"{name}[{', '.join(map(str, where))}]" if where else name
+    entry = f"{name}[{', '.join(map(str, where))}]" if where else "it"
     cases = f"wrong in {len(wrong)} of {len(compared)} trials, first with {c.described}"
     count = f"; there, {int((~_right(c)).sum())} of {c.right.size} entries are wrong" if c.right.size > 1 else ""
     return f"{cases}{count}: {entry} is {c.answer[where]:.6g} and should be {c.right[where]:.6g}"
