@@ -101,18 +101,20 @@ def turned(K):
     return K[::-1, ::-1]
 
 
+WINDOWS = (
+    case((4, 4), size=3, stride=1),
+    case((5, 4), size=2, stride=1),
+    case((7, 5), size=3, stride=2),
+    case((6, 8), size=2, stride=3),
+)
+
 EXERCISES = (
     Gold(
         number="4.1",
         title="im2col, every window of an image as a row",
         function="im2col",
         right=im2col,
-        cases=(
-            case((4, 4), size=3, stride=1),
-            case((5, 4), size=2, stride=1),
-            case((7, 5), size=3, stride=2),
-            case((6, 8), size=2, stride=3),
-        ),
+        cases=WINDOWS,
         wrong=(
             Wrong(
                 "the windows are in the wrong order: the column ow runs fastest, row oh * OW + ow", windows_by_columns
@@ -143,12 +145,7 @@ EXERCISES = (
         title="col2im, the backward of im2col",
         function="col2im",
         forward=unfold,
-        cases=(
-            case((4, 4), size=3, stride=1),
-            case((5, 4), size=2, stride=1),
-            case((7, 5), size=3, stride=2),
-            case((6, 8), size=2, stride=3),
-        ),
+        cases=WINDOWS,
         wrong=(
             Wrong(
                 "= for +=: where windows overlap, a pixel keeps what comes from the last of them; it gets what comes "
