@@ -208,6 +208,10 @@ def with_twins(module: Any) -> dict[str, Callable[[], Call]]:
             module.softmax_cross_entropy, logits=x(4, 3), labels=np.array([0, 1, 2, 1]), reduction="mean",
             weight=array(3), ignore_index=1, label_smoothing=0.1,
         ),
+        "attention": lambda: operation(
+            module.attention, q=x(2, 2, 3, 2), k=x(2, 2, 3, 2), v=x(2, 2, 3, 2), mask=array(3, 3) > 0.5, causal=True,
+            dropout=0.1, rng=rng(),
+        ),
         "simple_rnn": recurrent(module.simple_rnn, 1),
         "lstm": recurrent(module.lstm, 4),
         "gru": recurrent(module.gru, 3),
