@@ -127,32 +127,28 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
     By the product rule and dT/du = 1 - T^2:
     dY/dA = (1 + T)/2 + A/2 (1 - T^2) k (1 + 3 c A^2).
 
-    The 40 steps to erf are taken for a piece of A after the other, which stays in the processor's cache meanwhile:
-    2.0 instead of 9.3 ms for 393,216 numbers in one thread.
+    The 40 steps to Y and dY/dA are taken for a piece of A after the other, which stays in the processor's cache
+    meanwhile: 2.8 instead of 8.3 ms for 768 x 512 numbers, there and back, in one thread.
     """
     a = floating("gelu", a)
     if checks.choice("gelu", "approximate", approximate, ("none", "tanh")) == "tanh":
         return _gelu_by_tanh(a)
     A, xp = a.data.reshape(-1), array_module(a.data)
-    Phi, Y = xp.empty_like(A), xp.empty_like(A)
+    Y, D = xp.empty_like(A), xp.empty_like(A)  # D = dY/dA
 
-    def forward(piece: slice) -> None:
-        Phi[piece] = 0.5 + 0.5 * erf_of(A[piece] * math.sqrt(0.5))
-        Y[piece] = A[piece] * Phi[piece]
+    def compute(piece: slice) -> None:
+        x = A[piece]
+        Phi = 0.5 + 0.5 * erf_of(x * math.sqrt(0.5))
+        phi = xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        Y[piece], D[piece] = x * Phi, Phi + x * phi
 
-    in_pieces(forward, len(A), A)
+    in_pieces(compute, len(A), A)
+    Y, D = Y.reshape(a.shape), D.reshape(a.shape)
 
     def backward(G):
-        G, dA = G.reshape(-1), xp.empty_like(A)
+        return (G * D,)
 
-        def backward_piece(piece: slice) -> None:
-            phi = xp.exp(-0.5 * A[piece] * A[piece]) / math.sqrt(2 * math.pi)
-            dA[piece] = G[piece] * (Phi[piece] + A[piece] * phi)
-
-        in_pieces(backward_piece, len(A), A)
-        return (dA.reshape(a.shape),)
-
-    return record(Y.reshape(a.shape), (a,), backward)
+    return record(Y, (a,), backward)
 
 
 def _gelu_by_tanh(a: Tensor) -> Tensor:
