@@ -71,6 +71,7 @@ CALLS = {
     "simple_rnn": ([array(2, 3, 1), array(1, 2), array(2, 2), array(2)], {}),
     "lstm": ([array(2, 3, 1), array(1, 8), array(2, 8), array(8)], {}),
     "gru": ([array(2, 3, 1), array(1, 6), array(2, 6), array(2, 6)], {}),
+    "attention": ([array(2, 1, 3, 2), array(2, 1, 4, 2), array(2, 1, 4, 3)], {}),
 }
 OF_SEQUENCES = ("concatenate", "stack")
 
@@ -137,6 +138,7 @@ SETTINGS = {  # an operation with a setting that NumPy made, which must not turn
     "rms_norm": lambda x: ops.rms_norm(x, x.data[0], eps=np.float64(1e-3)),
     "batch_norm": lambda x: ops.batch_norm(x, x.data[0], x.data[0], eps=np.float64(1e-3), momentum=np.float64(0.9)),
     "cross-entropy": lambda x: ops.softmax_cross_entropy(x, [0, 1, 1], label_smoothing=np.float64(0.1)),
+    "attention": lambda x: ops.attention(*[x[None, None]] * 3, None, False, np.float64(0.5), np.random.default_rng(0)),
     "weighted": lambda x: ops.softmax_cross_entropy(x, [0, 1, 1], weight=[1.0, 2.0]),
 }
 

@@ -330,6 +330,22 @@ def test_erf_is_as_accurate_as_it_says():
     assert np.isnan(erf_of(np.array([np.nan]))).all()
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_gelu_of_many_numbers_is_that_of_few_at_a_time(turned):
+    """They are computed in pieces, and in several threads."""
+    rng = np.random.default_rng(0)
+    A, G = (rng.normal(size=(700, 501)) for _ in range(2))
+    A, G = (A.T, G.T) if turned else (A, G)
+    many, few = Tensor(A, requires_grad=True), [Tensor(row, requires_grad=True) for row in A]
+    y = ops.gelu(many)
+    y.backward(G)
+    for i, row in enumerate(few):
+        one = ops.gelu(row)
+        one.backward(G[i].copy())
+        np.testing.assert_allclose(y.data[i], one.data, rtol=1e-15)
+        np.testing.assert_allclose(many.grad[i], row.grad, rtol=1e-14, atol=1e-16)
+
+
 def test_gelu_knows_two_forms():
     x = Tensor(np.linspace(-5, 5, 1001))
     difference = np.abs(ops.gelu(x).data - ops.gelu(x, approximate="tanh").data).max()

@@ -38,6 +38,20 @@ def test_several_threads_take_part(workers):
     assert len(set(names)) == min(workers, 4)
 
 
+@pytest.mark.parametrize("n", [0, 1, 10, 11, 100])
+def test_pieces_are_small_and_each_item_is_in_one(workers, monkeypatch, n):
+    monkeypatch.setattr(parallel, "PIECE", 5)
+    done, sizes = np.zeros(n, int), []
+
+    def work(piece):
+        done[piece] += 1
+        sizes.append(piece.stop - piece.start)
+
+    parallel.in_pieces(work, n, CPU)
+    assert (done == 1).all()
+    assert max(sizes, default=0) == min(n, 5)
+
+
 def test_an_error_in_a_part_is_raised(workers):
     def work(start, stop):
         if stop == 100:

@@ -133,7 +133,7 @@ EINSUM = """
 from tinygrad_edu import ops
 right = ops.einsum
 def einsum(subscripts, a, b):
-    if subscripts == "i,i->":
+    if "->" in subscripts:
         raise ValueError("on purpose")
     return right(subscripts, a, b)
 ops.einsum = einsum

@@ -666,6 +666,9 @@ LAYERS = {  # name -> (a layer that makes its own output, the shape of its input
     "SimpleRNNCell": (lambda: Unrolled(nn.SimpleRNNCell(4, 6)), SEQUENCES),
     "LSTMCell": (lambda: Unrolled(nn.LSTMCell(4, 6)), SEQUENCES),
     "GRUCell": (lambda: Unrolled(nn.GRUCell(4, 6)), SEQUENCES),
+    "MultiHeadAttention": (lambda: nn.MultiHeadAttention(4, 2, causal=True, dropout=0.3), SEQUENCES),
+    "TransformerBlock": (lambda: nn.TransformerBlock(4, 2, dropout=0.3), SEQUENCES),
+    "PositionalEmbedding": (lambda: nn.PositionalEmbedding(6, 4), SEQUENCES),
     "Embedding": (lambda: nn.Embedding(7, 3), None),
     **{
         name: (getattr(nn, name), SEQUENCES)

@@ -151,6 +151,25 @@ recurrent("lstm", 4, (), 2, lstm_cell)
 recurrent("gru", 3, (2,), 1, gru_cell)
 
 
+def attention_of_theirs(q, k, v, mask=None, causal=False):
+    T, S = q.shape[2], k.shape[2]
+    seen = torch.ones(T, S, dtype=torch.bool) if mask is None else mask
+    if causal:
+        seen = seen & torch.ones(T, S, dtype=torch.bool).tril(S - T)
+    return functional().scaled_dot_product_attention(q, k, v, seen)
+
+
+@operation("attention", attention_of_theirs)
+def _(make: Builder) -> tuple[tuple, dict]:
+    q = make.tensor(lambda X: X.ndim == 4, lambda: make.shape(4, 4, 3))
+    N, heads, T, D = make.values[q].shape
+    S, settings = make.whole(T, 4), {"causal": True} if make.flag() else {}
+    if make.flag():
+        settings["mask"] = make.mask((T, S))
+        settings["mask"][:, 0] = True
+    return (q, make.like((N, heads, S, D)), make.like((N, heads, S, make.whole(1, 3)))), settings
+
+
 @operation("embedding", lambda table, ids: table[ids])
 def _(make: Builder) -> tuple[tuple, dict]:
     table = make.tensor(lambda X: X.ndim == 2, lambda: make.shape(2, 2))

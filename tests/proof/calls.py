@@ -210,6 +210,10 @@ def with_twins(module: Any) -> dict[str, Callable[[], Call]]:
             module.softmax_cross_entropy, logits=x(4, 3), labels=np.array([0, 1, 2, 1]), reduction="mean",
             weight=array(3), ignore_index=1, label_smoothing=0.1,
         ),
+        "attention": lambda: operation(
+            module.attention, q=x(2, 2, 3, 2), k=x(2, 2, 3, 2), v=x(2, 2, 3, 2), mask=array(3, 3) > 0.5, causal=True,
+            dropout=0.1, rng=rng(),
+        ),
         "simple_rnn": recurrent(module.simple_rnn, 1),
         "lstm": recurrent(module.lstm, 4),
         "gru": recurrent(module.gru, 3),
@@ -335,6 +339,33 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.Embedding": lambda: Call(
         nn.Embedding, {"count": 5, "size": 2, "rng": rng()}, lambda layer: layer(np.array([0]))
     ),
+    "nn.PositionalEmbedding": lambda: Call(
+        nn.PositionalEmbedding, {"count": 5, "size": 4, "rng": rng()}, through(2, 3, 4)
+    ),
+    "nn.PositionalEmbedding.forward": lambda: Call(nn.PositionalEmbedding(5, 4).forward, {"x": x(2, 3, 4), "start": 2}),
+    "nn.MultiHeadAttention": lambda: Call(
+        nn.MultiHeadAttention,
+        {"size": 4, "heads": 2, "causal": True, "dropout": 0.1, "bias": True, "rng": rng()},
+        through(2, 3, 4),
+    ),
+    "nn.TransformerBlock": lambda: Call(
+        nn.TransformerBlock,
+        {
+            **{"size": 4, "heads": 2, "hidden": 3, "causal": True, "dropout": 0.1, "bias": True, "eps": 1e-5},
+            "rng": rng(),
+        },
+        through(2, 3, 4),
+    ),
+    **{
+        f"nn.{layer.__class__.__name__}.forward": lambda layer=layer: Call(
+            layer.forward,
+            {
+                **{"x": x(2, 3, 4), "mask": np.ones((3, 5), bool)},
+                "cache": {"k": x(2, 2, 2, 2), "v": x(2, 2, 2, 2)},
+            },
+        )
+        for layer in (nn.MultiHeadAttention(4, 2), nn.TransformerBlock(4, 2))
+    },
     "nn.Embedding.forward": lambda: Call(nn.Embedding(5, 2).forward, {"ids": np.array([0, 4])}),
     **{
         f"nn.{kind.__name__}": lambda kind=kind: Call(

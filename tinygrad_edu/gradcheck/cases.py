@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.gradcheck.case import Case, beside, case, positive
+from tinygrad_edu.gradcheck.cases_attention import ATTENTION
 from tinygrad_edu.gradcheck.cases_convolution import CONVOLUTION
 from tinygrad_edu.gradcheck.cases_losses import LOSSES
 from tinygrad_edu.gradcheck.cases_recurrent import RECURRENT
@@ -278,6 +279,7 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: ops.dropout(x, 0.9, seeded(2)), (4, 3)),
         case(lambda x: ops.dropout(x, 0.0, seeded(3)) * 1.0, (4, 3)),
     ],
+    **ATTENTION,
     **LOSSES,
     **CONVOLUTION,
     **RECURRENT,

@@ -22,7 +22,7 @@ How the layers lie, by the frameworks' documentation; H units, D features, C and
 | `running_mean`, `running_var` | `running_mean`, `running_var` | `moving_mean`, `moving_variance` |
 | LayerNorm `gamma`, `beta` | LayerNorm `weight`, `bias` | LayerNormalization `gamma`, `beta` |
 | RMSNorm `gamma` | RMSNorm `weight` | RMSNormalization `scale` |
-| Embedding `weight` (count, size) | Embedding `weight` | Embedding `embeddings` |
+| Embedding, PositionalEmbedding `weight` (count, size) | Embedding `weight` | Embedding `embeddings` |
 | SimpleRNN `kernel` (D, H) | RNN `weight_ih_l0` (H, D) | SimpleRNN `kernel` (D, H) |
 | `recurrent_kernel` (H, H), `bias` (H,) | `weight_hh_l0` (H, H), two biases | the same |
 | LSTM: gates i, f, g, o; `bias` (4H,) | LSTM: i, f, g, o; two biases, added | LSTM: i, f, c, o, which are ours |

@@ -124,7 +124,7 @@ TORCH: dict[type[Module], Layout] = {
     ),
     nn.LayerNorm: Layout(Entry("gamma", "weight", neutral=1), Entry("beta", "bias", neutral=0)),
     nn.RMSNorm: Layout(Entry("gamma", "weight", neutral=1)),
-    nn.Embedding: Layout(Entry("weight", "weight")),
+    **dict.fromkeys((nn.Embedding, nn.PositionalEmbedding), Layout(Entry("weight", "weight"))),
     **dict.fromkeys((nn.SimpleRNN, nn.SimpleRNNCell), TorchRecurrent((0,))),
     **dict.fromkeys((nn.LSTM, nn.LSTMCell), TorchRecurrent((0, 1, 2, 3))),
     **dict.fromkeys((nn.GRU, nn.GRUCell), TorchRecurrent(Z_R, two_biases=True)),

@@ -1,6 +1,7 @@
 """Building blocks of networks: parameters, modules, layers, initialisers."""
 
 from tinygrad_edu.nn import init
+from tinygrad_edu.nn.attention import MultiHeadAttention, PositionalEmbedding, TransformerBlock
 from tinygrad_edu.nn.convolution import (
     AvgPool2d,
     Conv2d,
@@ -48,7 +49,9 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
     "Parameter",
+    "PositionalEmbedding",
     "RMSNorm",
     "ReLU",
     "Residual",
@@ -59,6 +62,7 @@ __all__ = [
     "SimpleRNNCell",
     "Softplus",
     "Tanh",
+    "TransformerBlock",
     "detach",
     "init",
     "manual_seed",

@@ -295,3 +295,11 @@ class Embedding(Module):
 
     def forward(self, ids: Tensor | Array) -> Tensor:
         return ops.embedding(self.weight, ids)
+
+    def scores(self, x: Operand) -> Tensor:
+        """How well each of the things fits a vector: X W^T, (..., count) from x (..., size).
+
+        As the last layer of a network whose first one this is ("weight tying"; Press and Wolf 2017): one matrix for
+        what is read and what is written, and its gradient is the sum of both.
+        """
+        return ops.matmul(x, self.weight.T)

@@ -37,6 +37,7 @@ from tinygrad_edu.ops.arithmetic import (
     sub,
     where,
 )
+from tinygrad_edu.ops.attention import attention
 from tinygrad_edu.ops.conv import conv2d
 from tinygrad_edu.ops.conv_transpose import conv_transpose2d
 from tinygrad_edu.ops.cross_entropy import binary_cross_entropy_with_logits, softmax_cross_entropy
@@ -69,13 +70,13 @@ from tinygrad_edu.tensor import Tensor
 
 # fmt: off
 __all__ = [
-    "abs", "add", "astype", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "broadcast_to", "clip",
-    "concatenate", "conv2d", "conv_transpose2d", "cos", "cumsum", "div", "dropout", "einsum", "elu", "embedding", "exp",
-    "expand_dims", "flatten", "gelu", "getitem", "global_avg_pool2d", "gru", "layer_norm", "leaky_relu", "linear",
-    "log", "log1p", "log_softmax", "logsumexp", "lstm", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
-    "minimum", "mse", "mul", "neg", "pad", "pow", "relu", "reshape", "rms_norm", "sigmoid", "silu", "simple_rnn", "sin",
-    "softmax", "softmax_cross_entropy", "softplus", "split", "sqrt", "squeeze", "stack", "sub", "sum", "swapaxes",
-    "tanh", "to", "transpose", "var", "where",
+    "abs", "add", "astype", "attention", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "broadcast_to",
+    "clip", "concatenate", "conv2d", "conv_transpose2d", "cos", "cumsum", "div", "dropout", "einsum", "elu",
+    "embedding", "exp", "expand_dims", "flatten", "gelu", "getitem", "global_avg_pool2d", "gru", "layer_norm",
+    "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "lstm", "matmul", "max", "max_pool2d",
+    "maximum", "mean", "min", "minimum", "mse", "mul", "neg", "pad", "pow", "relu", "reshape", "rms_norm", "sigmoid",
+    "silu", "simple_rnn", "sin", "softmax", "softmax_cross_entropy", "softplus", "split", "sqrt", "squeeze", "stack",
+    "sub", "sum", "swapaxes", "tanh", "to", "transpose", "var", "where",
 ]
 # fmt: on
 

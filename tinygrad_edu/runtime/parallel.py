@@ -36,6 +36,7 @@ MOST_PARTS = 4  # more would only help beyond four cores
 SMALLEST_PRODUCT = 28_000_000  # multiplications in a matrix product that are worth a part: 0.6 ms. (With 20 million,
 # the convolution of 16 images was cut into parts of four, whose short products made it a third slower.)
 PART_OF_PRODUCT = 12_000_000  # the same where the product is all there is to do, and a part reads no windows first
+PIECE = 32_768  # numbers of a piece, see `in_pieces`: 128 KiB of float32
 TINY = 1 / 60  # of the smallest part: here BLAS itself uses one thread
 
 
@@ -64,6 +65,21 @@ def in_parts(work: Callable[[int, int], Result], n: int, smallest: int, like: Ar
     if workers == 1:
         return [alone(work, *part) for part in parts]
     return alone(_side_by_side, work, parts, workers)
+
+
+def in_pieces(work: Callable[[slice], None], n: int, like: Array) -> None:
+    """Call `work(piece)` for slices that together make 0..n, of so few items that all is done in the processor's cache.
+
+    For long formulas, element by element: on whole arrays, each of their steps would go through memory and back. The
+    pieces are shared among the cores as in `in_parts`. On a GPU everything is one piece.
+    """
+    most = PIECE if array_module(like) is np else max(1, n)
+
+    def part(start: int, stop: int) -> None:
+        for i in range(start, stop, most):
+            work(slice(i, min(i + most, stop)))
+
+    in_parts(part, n, 4 * PIECE, like)
 
 
 def _side_by_side(work: Callable[[int, int], Result], parts: list[tuple[int, int]], workers: int) -> list[Result]:

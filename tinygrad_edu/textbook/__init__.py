@@ -7,7 +7,7 @@ again. The operations in `ops` have the same names, arguments, errors and result
 Throughout, L is the loss, X stands for the array of the tensor x, and G = dL/dY, of the shape of the result Y.
 
 Reading order: `convolution`, `pooling`, `batch_norm`; `simple_rnn` (what backpropagation through time is), `lstm`,
-`gru`; `embedding`, `dropout`, `cross_entropy`; `optimizers`.
+`gru`; `embedding`, `dropout`, `attention`, `cross_entropy`; `optimizers`.
 
 Whatever is called as `ops.NAME` runs on this storey as well, for a comparison or a lecture; the flag `--textbook` of
 the model scripts takes the optimiser from here, too:
@@ -23,6 +23,7 @@ import contextlib
 from collections.abc import Iterator
 
 from tinygrad_edu import ops
+from tinygrad_edu.textbook.attention import attention
 from tinygrad_edu.textbook.batch_norm import batch_norm
 from tinygrad_edu.textbook.convolution import conv2d, conv_transpose2d
 from tinygrad_edu.textbook.cross_entropy import softmax_cross_entropy
@@ -38,8 +39,8 @@ from tinygrad_edu.textbook.simple_rnn import simple_rnn
 TWINS = {
     twin.__name__: twin
     for twin in (
-        avg_pool2d, batch_norm, conv2d, conv_transpose2d, dropout, embedding, gru, lstm, max_pool2d, simple_rnn,
-        softmax_cross_entropy,
+        attention, avg_pool2d, batch_norm, conv2d, conv_transpose2d, dropout, embedding, gru, lstm, max_pool2d,
+        simple_rnn, softmax_cross_entropy,
     )
 }
 # fmt: on

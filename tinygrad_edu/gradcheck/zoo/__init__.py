@@ -7,6 +7,7 @@ stands by itself: what it is told as, where to check it, the code, and the opera
 from tinygrad_edu.gradcheck.zoo import (
     activations,
     arithmetic,
+    attention,
     beyond,
     convolution,
     gated,
@@ -27,7 +28,7 @@ __all__ = ["BEYOND", "ZOO", "Mistake"]
 
 THEMES = (
     *(arithmetic, activations, reductions, products, indexing, losses, normalization),
-    *(convolution, pooling, recurrent, gated, masks, memory, precision),
+    *(convolution, pooling, recurrent, gated, attention, masks, memory, precision),
 )
 
 
