@@ -121,3 +121,9 @@ def test_a_check_gets_arrays_of_its_own():
     before = [x.copy() for mistake in EXP.wrong for x in mistake.inputs]
     assert says(check).startswith("right:")
     assert all(map(np.array_equal, before, (x for mistake in EXP.wrong for x in mistake.inputs)))
+
+
+def test_an_answer_to_a_wrong_operation_is_yes_or_no_as_well():
+    verdicts = iter([True, True])
+    text = coals.check(EXP, lambda operation, x: next(verdicts, None)).says
+    assert text == "is_right() must return True or False; it returned None: is there a `return`?"

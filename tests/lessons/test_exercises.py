@@ -8,7 +8,7 @@ import pytest
 from tinygrad_edu import lessons
 from tinygrad_edu.lessons import gold
 from tinygrad_edu.lessons.exercise import Gold
-from tinygrad_edu.lessons.keys import all_exercises
+from tinygrad_edu.lessons.keys import all_exercises, one_exercise
 from tinygrad_edu.lessons.verdict import verdict_on
 
 PACKAGE = Path(lessons.__file__).parent
@@ -90,3 +90,21 @@ def test_numbers_count_up_and_files_belong_to_exercises():
     wanted = {exercise.file for exercise in EXERCISES}
     for folder in (PACKAGE / "exercises", PACKAGE / "solutions", WRONG):
         assert {path.name for path in folder.glob("e*.py")} == wanted
+
+
+def test_an_exercise_is_found_by_its_number_alone():
+    assert one_exercise("1.3").title == "the walk over the tape"
+    with pytest.raises(ValueError, match=r"there is no exercise 1\.9; .* shows all"):
+        one_exercise("1.9")
+
+
+@pytest.mark.parametrize(
+    ("walk", "message"),
+    [
+        (lambda node, G: None, r"walk\(\) must return a dict, node -> gradient; it returned None"),
+        (lambda node, G: {node: G}, r"walk\(\) gave no gradient for the leaf a"),
+    ],
+)
+def test_a_walk_returns_the_gradients_of_the_leaves(walk, message):
+    with pytest.raises((TypeError, KeyError), match=message):
+        verdict_on(one_exercise("1.3"), walk)

@@ -149,3 +149,14 @@ def test_an_exercise_without_a_gradient_is_held_against_what_is_right():
     verdict = gold.check(order, lambda x: x[::-1])
     assert (verdict.passed, verdict.says) == (True, "right, on 1 case that your file does not show")
     assert "the result is wrong in 1 of 1 trials" in gold.check(order, lambda x: x).says
+
+
+def test_a_mean_in_place_of_a_sum_is_told_as_such():
+    text = says(lambda G, x, b: dx(G, x, b) / len(x))
+    assert "too small by the length of axis 0 of input 1" in text
+    assert "has a sum become a mean?" in text
+
+
+def test_as_many_numbers_in_another_shape_are_no_sum_too_few():
+    text = says(lambda G, x, b: dx(G, x, b).reshape(-1))
+    assert text == "dL/dx must have shape (3, 3), it has (9,); with inputs (3, 3), (3,)"

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from tinygrad_edu.lessons import check, folder, grade, notebook
 from tinygrad_edu.lessons.judge import Outcome
 from tinygrad_edu.lessons.keys import all_exercises, exercises_of
 from tinygrad_edu.lessons.notebook import percent_cells
-from tinygrad_edu.lessons.watch import changes
+from tinygrad_edu.lessons.watch import changes, versions
 from tinygrad_edu.notebook import Cell, save_notebook
 
 EXERCISE = exercises_of(1)[0]
@@ -264,3 +267,16 @@ def test_a_notebook_checks_in_its_own_kernel(capsys):
     assert lines[2].startswith("1.1 passed: right: 9 random gradients")
     with pytest.raises(ValueError, match="there is no exercise 99"):
         check("99.1", mul_backward)
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_none(tmp_path):
+    (tmp_path / "e1_1.py").symlink_to("gone")
+    assert versions(tmp_path) == {}
+
+
+def test_it_is_a_program_and_a_table_is_printed_alone(tmp_path):
+    program = [sys.executable, "-m", "tinygrad_edu.lessons", "grade", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "0 of 23" in output.stdout
+    assert list(tmp_path.iterdir()) == []
