@@ -66,7 +66,7 @@ def how_to_run(model: str, arguments: Sequence[str]) -> str:
     )
     stand_in = "\nThe data is a generated stand-in, of which no figure counts." if "synthetic" in arguments else ""
     listed = f"`python -m models.{model} --help` lists them."
-    return f"The flags of the run are those of the script; {listed}{short}{stand_in}\nThe data is named below."
+    return f"The flags of the run are those of the script; {listed}{short}{stand_in}"
 
 
 def segments(nodes: Sequence[ast.stmt], lines: Sequence[str], start: int) -> Iterator[tuple[ast.stmt, str]]:

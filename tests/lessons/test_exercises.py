@@ -108,3 +108,11 @@ def test_an_exercise_is_found_by_its_number_alone():
 def test_a_walk_returns_the_gradients_of_the_leaves(walk, message):
     with pytest.raises((TypeError, KeyError), match=message):
         verdict_on(one_exercise("1.3"), walk)
+
+
+def test_a_check_that_calls_dropout_twice_is_told_why_that_tells_nothing():
+    def check_dropout(operation, x):
+        return bool((operation(x).data == operation(x).data).all())
+
+    with pytest.raises(ValueError, match="called a second time, dropout draws another mask"):
+        verdict_on(one_exercise("5.3"), check_dropout)

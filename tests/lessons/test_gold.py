@@ -118,7 +118,7 @@ def test_an_answer_that_remembers_is_wrong_the_second_time():
 def test_what_an_answer_raises_says_what_it_was_called_with():
     with pytest.raises(ZeroDivisionError) as error:
         gold.check(MEAN, lambda G, x, b: 1 // 0)
-    assert error.value.__notes__ == ["called with inputs (3, 3), (3,)"]
+    assert error.value.__notes__ == ["called with G (3,), inputs (3, 3), (3,)"]
 
 
 def test_at_a_kink_the_tape_alone_is_asked():

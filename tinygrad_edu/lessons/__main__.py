@@ -104,7 +104,9 @@ def start(options: argparse.Namespace) -> int:
     exercises = chosen(options.which)
     for path, new in folders.start(exercises, options.folder):
         print(f"{path}: {'for you to write' if new else 'is there already, left as it is'}")
-    print(f"to read first: {folders.text_of(exercises[0].lesson)}")
+    text = folders.text_of(exercises[0].lesson)
+    print(f"to read first: {text}")
+    print(f"it runs as a script, and draws into runs/lessons/: {Path(sys.executable).name} {text}")
     print(f"when you have written it: python -m tinygrad_edu.lessons check {options.which}")
     return 0
 

@@ -96,6 +96,8 @@ def refuse_imports(source: bytes, exercise: Exercise, path: Path) -> None:
             closed = any(name == c or name.startswith(c + ".") for c in CLOSED)
             if closed or (root not in exercise.imports and root not in sys.stdlib_module_names):
                 where = f"{path.name}, line {node.lineno}"  # type: ignore[attr-defined]
+                if closed:
+                    raise Refused(f"{where}: imports {name}, which would answer in your place")
                 raise Refused(f"{where}: imports {name}; an answer may import {allowed}, and Python's own modules")
 
 
@@ -187,7 +189,7 @@ def told(error: BaseException, path: Path, seconds: float) -> str:
 
 def what_happened(error: BaseException, seconds: float) -> str:
     if isinstance(error, TooLong):
-        return f"stopped after {seconds:g} seconds: is this loop endless?"
+        return f"stopped after {seconds:g} seconds: is this loop endless, or are there far more steps than needed?"
     if isinstance(error, SystemExit):
         return "your answer ends the program (sys.exit), instead of returning something"
     if isinstance(error, MemoryError):

@@ -53,12 +53,18 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
     answers: list[Arrays] = []
     for trial in trials:
         arguments = trial.arguments()
-        returned = _called(answer, trial, arguments)
+        try:
+            returned = _called(answer, trial, arguments)
+        except Exception:  # as where a matrix that is not square is not transposed: what went before may tell
+            known = "" if not answers or _all_right(answers, trials) else _known_mistake(exercise, trials, answers)
+            if known:
+                return Verdict(False, f"known mistake: {known}")
+            raise
         problem = _written_into(trial, arguments, names) or _no_arrays(exercise, trial, returned)
         if problem:
             return Verdict(False, problem)
         answers.append(_as_arrays(returned))
-    if all(_same(a, trial.right) for a, trial in zip(answers, trials)):
+    if _all_right(answers, trials):
         return _repeatable(answer, trials, answers) or Verdict(True, _praise(exercise, trials))
     known = _known_mistake(exercise, trials, answers)
     if known:
@@ -78,7 +84,8 @@ def _called(answer: Callable[..., Any], trial: Trial, arguments: list[np.ndarray
     try:
         return answer(*arguments, **copy.deepcopy(trial.case.options))
     except Exception as error:
-        error.add_note(f"called with {trial.described()}")
+        G = "" if trial.G is None else f"G {trial.G.shape}, "
+        error.add_note(f"called with {G}{trial.described()}")
         raise
 
 
@@ -177,15 +184,21 @@ def _repeatable(answer: Callable[..., Any], trials: list[Trial], answers: list[A
 
 
 def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays]) -> str:
-    """What the first known mistake says that gives the same as the answer, in every trial; else ""."""
+    """What the first known mistake says that gives the same as the answers so far, in every trial; else ""."""
     for wrong in exercise.wrong:
         mistaken = exercise.adapt(wrong.answer)
-        if all(
-            _same(a, _as_arrays(mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options))), 1e-6)
-            for trial, a in zip(trials, answers)
-        ):
+        if all(_makes(mistaken, trial, a) for trial, a in zip(trials, answers)):
             return wrong.says
     return ""
+
+
+def _makes(mistaken: Callable[..., Any], trial: Trial, a: Arrays) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            made = mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options))
+    except ValueError:  # NumPy's, for shapes for which the mistake cannot be made
+        return False
+    return _same(a, _as_arrays(made), 1e-6)
 
 
 def _wrong_shape(name: str, g: np.ndarray, right: np.ndarray, trial: Trial) -> str:
@@ -222,6 +235,10 @@ def _guessed(answer: Callable[..., Any], trials: list[Trial], answers: list[Arra
 
 
 # --- small things ---
+
+
+def _all_right(answers: list[Arrays], trials: list[Trial]) -> bool:
+    return all(_same(a, trial.right) for a, trial in zip(answers, trials))
 
 
 def _same(a: Arrays, b: Arrays, rtol: float = RTOL) -> bool:

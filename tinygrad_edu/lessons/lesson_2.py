@@ -90,8 +90,8 @@ for name, wrong in MISTAKES.items():
 
 # %% [markdown]
 # The two tests that come to mind first miss something; a random $G$ and more than one example see all four. The last
-# mistake is the only one that an engine can notice by itself, by the shape. Where it does not, `b = b - lr * b.grad`
-# quietly makes a matrix of the bias.
+# mistake is the only one that an engine can notice by itself, by the shape, as ours does. In an engine that does not,
+# `b = b - lr * b.grad` quietly makes a matrix of the bias.
 #
 # ## Products
 #
@@ -106,7 +106,7 @@ s = Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
 (Tensor(X) * s).backward(G)
 print("\ndL/ds, the engine:      ", s.grad)
 print("sum of the products:    ", (G * X).sum(axis=0))
-print("product of sum and mean:", G.sum(axis=0) * X.mean(axis=0), " (wrong)")
+print("product of the sums:    ", G.sum(axis=0) * X.sum(axis=0), " (wrong)")
 
 # %% [markdown]
 # **Exercises.** `python -m tinygrad_edu.lessons start 2`: the backward of a scale and a bias (2.1), the sum for any

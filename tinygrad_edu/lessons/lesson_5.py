@@ -86,7 +86,8 @@ for training in (True, False):
     norm(x).backward(G)
     x_hat = (X - X.mean()) / X.std()
     mode = "while training" if training else "in use"
-    print(f"{mode:<16} sum of dL/dx {abs(x.grad.sum()):.4f}, of dL/dx * x^ {abs((x.grad * x_hat).sum()):.4f}, as sizes")
+    sums = abs(x.grad.sum()), abs((x.grad * x_hat).sum())
+    print(f"{mode:<16} |sum of dL/dx| = {sums[0]:.4f}   |sum of dL/dx * x_hat| = {sums[1]:.4f}")
 
 # %% [markdown]
 # In training both sums are zero (the second up to $\varepsilon$): shifting or stretching the whole batch changes

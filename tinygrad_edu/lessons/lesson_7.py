@@ -100,7 +100,8 @@ def slope(u):
 
 
 for longest in (np.inf, 5.0):
-    print(f"\n{'clipped to length 5' if longest == 5 else 'as it is'}\n step         u       loss   gradient")
+    how = "clipped to length 5 (its length before is shown)" if longest == 5 else "as it is"
+    print(f"\nthe gradient {how}\n step         u       loss   gradient")
     u = 1.3
     for step in range(61):
         loss, weight = slope(u)

@@ -38,3 +38,8 @@ def matmul_backward_6(G, A, B):
 def matmul_backward_7(G, A, B):
     r"dL/dB is right but for its sign: .*\(dL/dA: right\)"
     return G @ B.T, -A.T @ G
+
+
+def matmul_backward_not_turned(G, A, B):
+    "dL/dA is G B: B is to be transposed"
+    return G @ B, A.T @ G

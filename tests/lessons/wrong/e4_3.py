@@ -10,7 +10,7 @@ def windows(G, K, stride):
 
 
 def conv_backward_1(G, X, K, stride):
-    "is not turned round"
+    "you turned the kernel round"
     dX, dK = np.zeros_like(X), np.zeros_like(K)
     for g, window in windows(G, K, stride):
         dX[window] += g * np.flip(K)

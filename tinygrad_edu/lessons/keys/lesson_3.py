@@ -9,11 +9,17 @@ from tinygrad_edu.gradcheck.zoo import losses
 from tinygrad_edu.gradcheck.zoo.losses import one_hot, probabilities
 from tinygrad_edu.lessons.exercise import Coals, Gold, Wrong, case
 
+FAR_APART = np.array([[1000.0, 999.0, 998.0], [0.0, 1.0, -1.0]])  # beside the first row, the second underflows
 LARGE = np.array([[1000.0, 998.0, -1000.0], [0.5, 1000.0, 1001.0]])  # e^1000 is infinity
 
 
 def exponentials_as_they_are(G, Z, labels):
     E = np.exp(Z)
+    return G * (E / E.sum(axis=1, keepdims=True) - one_hot(labels, Z.shape[1])) / len(Z)
+
+
+def largest_of_all_subtracted(G, Z, labels):
+    E = np.exp(Z - Z.max())
     return G * (E / E.sum(axis=1, keepdims=True) - one_hot(labels, Z.shape[1])) / len(Z)
 
 
@@ -54,6 +60,14 @@ EXERCISES = (
                 "dL/dB is right, and dL/dA is its transpose: B G^T where G B^T is wanted",
                 lambda G, A, B: (B @ G.T, A.T @ G),
             ),
+            Wrong(
+                "dL/dB is right, and dL/dA is G B: B is to be transposed, G B^T",
+                lambda G, A, B: (G @ B, A.T @ G),
+            ),
+            Wrong(
+                "dL/dA is right, and dL/dB is A G: A is to be transposed, A^T G",
+                lambda G, A, B: (G @ B.T, A @ G),
+            ),
             Wrong("the two gradients are exchanged: first dL/dA, then dL/dB", lambda G, A, B: (A.T @ G, G @ B.T)),
             Wrong(
                 "this would be right if G were all ones: every entry of Y has its own G[n, m] to multiply by",
@@ -90,6 +104,7 @@ EXERCISES = (
             case((1, 3), labels=np.array([1])),
             case((3, 3), labels=np.array([0, 2, 1])),
             case(LARGE, labels=np.array([1, 2])),
+            case(FAR_APART, labels=np.array([0, 2])),
         ),
         wrong=(
             Wrong(
@@ -124,6 +139,11 @@ EXERCISES = (
                 exponentials_as_they_are,
             ),
             Wrong(
+                "the largest of all scores is subtracted from every row: in a row that lies far below it, all "
+                "exponentials are 0, and 0 / 0 is not a number; subtract each row's own largest",
+                largest_of_all_subtracted,
+            ),
+            Wrong(
                 "softmax runs over the examples (axis 0), it should run over the classes (axis 1)",
                 softmax_over_the_batch,
             ),
@@ -152,8 +172,8 @@ EXERCISES = (
         ),
         wrong=(losses.softmax_zero, losses.softmax_diagonal, losses.softmax_axis, losses.log_softmax_sum),
         hints=(
-            "With a G of ones, L = sum(Y) is the number of rows, whatever z is. Choose a G under which the outputs of "
-            "a row do not all count the same.",
+            "With a G of ones, softmax's L = sum(Y) is the number of rows, whatever z is. Choose a G under which the "
+            "outputs of a row do not all count the same.",
             "Take a random G, and nudge one score at a time: all outputs of its row move, which is what the wrong ones "
             "forget.",
             "It is the check of exercise 2.3 with one input: for each place, (sum(G * Y) at z + nudge, minus that at "

@@ -192,8 +192,8 @@ EXERCISES = (
         ),
         wrong=(
             Wrong(
-                "dL/dK is right; for dL/dX, the kernel lies over the window the way it did in the forward, and is not "
-                "turned round (it is, if one slides it over G, and only then)",
+                "dL/dK is right; for dL/dX you turned the kernel round. It is to lie over the window as it did in the "
+                "forward (turned round it is where one slides it over G, and only there)",
                 lambda G, X, K, stride: (for_image(G, X, turned(K), stride), for_kernel(G, X, K, stride)),
             ),
             Wrong(

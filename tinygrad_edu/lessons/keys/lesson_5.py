@@ -6,9 +6,11 @@ import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.gradcheck.zoo import ZOO
+from tinygrad_edu.gradcheck.zoo.mistake import mistake
 from tinygrad_edu.lessons.exercise import Coals, Gold, Wrong, case
+from tinygrad_edu.tensor import record
 
-MISTAKES = {mistake.name: mistake for mistake in ZOO}
+MISTAKES = {m.name: m for m in ZOO}
 
 
 def _pool(x, size, stride):
@@ -70,8 +72,40 @@ def _normalised(mean=True, variance=True, gamma_inside=True, x_for_x_hat=False, 
 
 
 def _dropout(p, seed):
-    """A right dropout that draws the same mask at every call."""
-    return lambda x: ops.dropout(x, p, np.random.default_rng(seed))
+    """A right dropout. As in training, each call draws a mask of its own."""
+    rng = np.random.default_rng(seed)
+    return lambda x: ops.dropout(x, p, rng)
+
+
+def _called_once(check):
+    """Let a check call each operation once: the mask of a second call would be another one."""
+
+    def judge(operation, x):
+        calls = iter([operation])
+
+        def once(leaf):
+            for first in calls:
+                return first(leaf)
+            raise ValueError("called a second time, dropout draws another mask; the backward belongs to the first call")
+
+        return check(once, x)
+
+    return judge
+
+
+@mistake(
+    "dropout: forgets G",
+    "The mask itself is returned. With a G of ones that is the gradient, and with any other it is not.",
+    (4, 3),
+    right=_dropout(0.5, 4),
+)
+def dropout_without_G(x):
+    mask = (np.random.default_rng(5).random(x.shape) < 0.5) / 0.5
+
+    def backward(G):
+        return (mask.copy(),)
+
+    return record(x.data * mask, (x,), backward)
 
 
 # A zero of x would hide its mask.
@@ -156,12 +190,13 @@ EXERCISES = (
         title="a check that finds wrong dropouts",
         function="check_dropout",
         right=(
-            (MISTAKES["dropout: no mask on the way back"].right, (NO_ZEROS,)),
-            (_dropout(0.5, 1), (NO_ZEROS,)),
+            (_dropout(0.75, 1), (NO_ZEROS,)),
             (_dropout(0.1, 2), (NO_ZEROS[:2],)),
+            (_dropout(0.5, 4), (NO_ZEROS,)),
             (_dropout(0.0, 3), (NO_ZEROS,)),
         ),
-        wrong=tuple(mistake for mistake in ZOO if mistake.operation == "dropout"),
+        wrong=(*(m for m in ZOO if m.operation == "dropout"), dropout_without_G),
+        adapt=_called_once,
         hints=(
             "You know x and y, and that y = m x. What is m, then?",
             "y.data / x is the mask with its factor, whatever p is. What must leaf.grad be for a G of your choice?",

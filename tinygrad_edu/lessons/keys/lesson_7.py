@@ -118,6 +118,11 @@ EXERCISES = (
                 _scaled_by(lambda a, b, max_norm: max_norm / _length(a, b) if _length(a, b) else 1.0),
             ),
             Wrong(
+                "you scale whatever the length is: short gradients are lengthened, and those of length 0 are 0 / 0; "
+                "those that are no longer than max_norm must stay as they are",
+                _scaled_by(lambda a, b, max_norm: max_norm / _length(a, b)),
+            ),
+            Wrong(
                 "the square root is missing: the sum of squares is the square of the length",
                 _scaled_by(lambda a, b, max_norm: min(1.0, max_norm / max(_length(a, b) ** 2, 1e-300))),
             ),
