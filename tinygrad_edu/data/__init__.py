@@ -2,8 +2,8 @@
 
 Reading order: `batching` (how an epoch is cut into batches), `idx` (the file format of MNIST), `mnist` (where the
 pieces meet), `files` (where files are and how they are read), `download` (how they get there), `synthetic` (the
-stand-in without a network), `cifar10` and `archive`; then `series`, `airline`, `sine` and `text` for the recurrent
-networks.
+stand-in without a network), `scenes` (digits to be found in larger pictures), `cifar10` and `archive`; then `series`,
+`airline`, `sine` and `text` for the recurrent networks.
 
 >>> from tinygrad_edu.data import batches, load_mnist
 >>> data = load_mnist(source="synthetic")
@@ -16,6 +16,7 @@ from tinygrad_edu.data.batching import batches
 from tinygrad_edu.data.cifar10 import augment, load_cifar10
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.mnist import ImageData, load_mnist
+from tinygrad_edu.data.scenes import SceneData, Scenes, load_scenes, make_scenes
 from tinygrad_edu.data.series import MinMaxScaler, create_dataset, series_windows
 from tinygrad_edu.data.sine import noisy_sine
 from tinygrad_edu.data.text import Chunks, Text, TextWindows, Vocabulary, load_shakespeare
@@ -25,6 +26,8 @@ __all__ = [
     "DataError",
     "ImageData",
     "MinMaxScaler",
+    "SceneData",
+    "Scenes",
     "Series",
     "Text",
     "TextWindows",
@@ -35,7 +38,9 @@ __all__ = [
     "load_airline",
     "load_cifar10",
     "load_mnist",
+    "load_scenes",
     "load_shakespeare",
+    "make_scenes",
     "noisy_sine",
     "series_windows",
 ]
