@@ -11,6 +11,7 @@ refused: TypeError for what is no array, text or dict where one is expected, Val
 
 from tinygrad_edu.plots.architecture import draw_architecture
 from tinygrad_edu.plots.curves import train_and_validation, training_curves
+from tinygrad_edu.plots.detection import cell_boxes, precision_recall, scene_boxes
 from tinygrad_edu.plots.filters import filter_images
 from tinygrad_edu.plots.images import image_grid, weight_images
 from tinygrad_edu.plots.predictions import prediction_rows
@@ -18,12 +19,15 @@ from tinygrad_edu.plots.sequences import clipping, gradient_flow, series
 from tinygrad_edu.plots.unrolled import unrolled_network
 
 __all__ = [
+    "cell_boxes",
     "clipping",
     "draw_architecture",
     "filter_images",
     "gradient_flow",
     "image_grid",
+    "precision_recall",
     "prediction_rows",
+    "scene_boxes",
     "series",
     "train_and_validation",
     "training_curves",
