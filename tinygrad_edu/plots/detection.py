@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_edu import checks
 from tinygrad_edu.plots.style import (
@@ -49,21 +49,23 @@ def scene_boxes(
     where = "scene_boxes"
     pixels, columns = checks.numbers(where, "images", images), checks.size(where, "columns", columns)
     class_names = checks.texts(where, "class_names", class_names)
-    if pixels.ndim != 3 or not len(pixels) == len(true) == len(found) > 0:
+    there = [_parts(where, "true", x, 2, class_names) for x in checks.items(where, "true", true, "a list of arrays")]
+    said = [_parts(where, "found", x, 3, class_names) for x in checks.items(where, "found", found, "a list of arrays")]
+    if pixels.ndim != 3 or not len(pixels) == len(there) == len(said) > 0:
         raise ValueError(
             f"{where}: expected images (N, H, W), and for each what is true and what is found; got {pixels.shape}, "
-            f"{len(true)} and {len(found)}"
+            f"{len(there)} and {len(said)}"
         )
     rows = -(-len(pixels) // columns)
     with new_figure(path, PAGE_WIDTH, 0.6 + 1.8 * rows) as figure:
         cells = image_cells(figure, rows, columns)
-        for cell, image, (true_boxes, _), (boxes, labels, sure) in zip(cells, pixels, true, found):
+        for cell, image, (true_boxes, _), (boxes, labels, sure) in zip(cells, pixels, there, said):
             _draw_scene(cell, image)
             _draw_boxes(cell, true_boxes, TRUE, linestyle="--")
             _draw_boxes(cell, boxes, FOUND)
-            said = [f"{class_names[k]} {s:.0%}" for k, s in zip(np.asarray(labels), np.asarray(sure))]
-            lines = [", ".join(said[i : i + 3]) for i in range(0, min(len(said), 6), 3)] or ["nothing"]
-            lines += [f"and {len(said) - 6} more"] if len(said) > 6 else []
+            heard = [f"{class_names[k]} {s:.0%}" for k, s in zip(labels, sure)]
+            lines = [", ".join(heard[i : i + 3]) for i in range(0, min(len(heard), 6), 3)] or ["nothing"]
+            lines += [f"and {len(heard) - 6} more"] if len(heard) > 6 else []
             cell.set_xlabel("\n".join(lines), fontsize=6.5, labelpad=3)
         legend_below(figure, _legend())
         set_title(figure, title)
@@ -86,7 +88,8 @@ def cell_boxes(
     """
     where = "cell_boxes"
     pixels, class_names = checks.numbers(where, "image", image), checks.texts(where, "class_names", class_names)
-    boxes, labels, sure = (np.asarray(part) for part in said)
+    boxes, labels, sure = _parts(where, "said", said, 3, class_names)
+    left, _, sure_left = _parts(where, "kept", kept, 3, class_names)
     G = round(len(sure) ** 0.5)
     if pixels.ndim != 2 or sure.shape != (G * G,) or G == 0:
         raise ValueError(f"{where}: expected an image (H, W) and G^2 cells; got {pixels.shape} and {sure.shape}")
@@ -98,7 +101,7 @@ def cell_boxes(
             middle = (i % G + 0.5) * width / G, (i // G + 0.5) * height / G
             colour = "white" if sure[i] > 0.5 else "black"
             cells[0].text(*middle, class_names[labels[i]], ha="center", va="center", fontsize=7, color=colour)
-        for cell, drawn in zip(cells[1:], ((boxes, sure), (kept[0], np.asarray(kept[2])))):
+        for cell, drawn in zip(cells[1:], ((boxes, sure), (left, sure_left))):
             _draw_scene(cell, pixels)
             _draw_boxes(cell, drawn[0], FOUND, drawn[1])
         captions = ("how sure each cell is,\nand of which class", "the boxes of all cells,\nthe surer the brighter")
@@ -124,7 +127,10 @@ def precision_recall(path: Destination, curves: Mapping[str, tuple[ArrayLike, Ar
     with new_figure(path, PAGE_WIDTH, 3.8) as figure:
         axes = figure.add_subplot()
         for i, (name, curve) in enumerate(curves.items()):
-            precision, recall = (checks.numbers(where, f"curve {name!r}", values) for values in curve)
+            pair = checks.items(where, f"curve {name!r}", curve, "two arrays, (precision, recall)")
+            if len(pair) != 2:
+                checks.refuse(where, f"curve {name!r}", "two arrays, (precision, recall)", curve)
+            precision, recall = (checks.numbers(where, f"curve {name!r}", values) for values in pair)
             if precision.shape != recall.shape or precision.ndim != 1:
                 raise ValueError(
                     f"{where}: curve {name!r} needs precision and recall of one shape (K,); got {precision.shape} and "
@@ -136,6 +142,25 @@ def precision_recall(path: Destination, curves: Mapping[str, tuple[ArrayLike, Ar
         legend_below(figure, axes.lines)
         set_title(figure, title)
     return figure
+
+
+def _parts(where: str, name: str, value: Sequence[ArrayLike], count: int, class_names: Sequence[str]) -> list[NDArray]:
+    """Boxes (M, 4), classes (M,) and, where `count` is 3, how sure (M,), of one scene."""
+    expected = f"{count} arrays: boxes (M, 4), classes (M,)" + (", how sure (M,) from 0 to 1" if count == 3 else "")
+    parts = [checks.numbers(where, name, part) for part in checks.items(where, name, value, expected)]
+    if len(parts) != count or any(len(part) != len(parts[0]) for part in parts if part.ndim):
+        checks.refuse(where, name, expected, value)
+    M = len(parts[0]) if parts[0].ndim else -1
+    if M == 0:
+        return [np.zeros((0, 4)), np.zeros(0, int), *[np.zeros(0)] * (count - 2)]
+    if [part.shape for part in parts] != [(M, 4), *[(M,)] * (count - 1)] or parts[1].dtype.kind not in "iu":
+        checks.refuse(where, name, expected, value)
+    if not 0 <= parts[1].min() <= parts[1].max() < len(class_names):
+        raise ValueError(f"{where}: classes of {name} must lie in 0..{len(class_names) - 1}, for class_names")
+    sure = parts[2] if count == 3 else np.ones(M)
+    if not np.isfinite(parts[0]).all() or not ((sure >= 0) & (sure <= 1)).all():
+        checks.refuse(where, name, expected, value)
+    return parts
 
 
 def _draw_scene(axes: Axes, image: np.ndarray) -> None:
