@@ -20,6 +20,7 @@ SCRIPTS = (
     "softmax_by_hand",
     "softmax_regression",
     "mini_alexnet",
+    "mini_yolo",
     "sine_rnn",
     "airline_lstm",
     "shakespeare_lstm",

@@ -31,6 +31,7 @@ PREDICTIONS = RNG.dirichlet(np.ones(10), 60)
 BYTES = RNG.integers(256, size=(60, 32, 32, 3)).astype(np.uint8)
 KERNELS = RNG.normal(size=(3, 3, 3, 30))
 STAGES = [("input", (32, 32, 3)), ("conv 3x3, 48\nReLU", (32, 32, 48)), ("global average pool", (48,))]
+FOUND = [[1, 2, 20, 30]] * 4, [3] * 4, [0.9, 0.5, 0, 0]
 PICTURES = {
     "curves.png": lambda path: plots.training_curves(path, [0, 1, 2], ACCURACY, "accuracy (%)", "Curves"),
     "pair.png": lambda path: plots.train_and_validation(path, [0, 1, 2], (T[:3], T[:3]), (T[:3], T[:3]), "Pair"),
@@ -51,6 +52,11 @@ PICTURES = {
     "graphs.png": lambda path: plots.small_graphs(
         path, {"one": plots.Graph({"x": plots.Node((0.5, 0.1), "x"), "y": plots.Node((0.5, 0.9), "y")}, [])}, "Graphs"
     ),
+    "scenes.png": lambda path: plots.scene_boxes(
+        path, BYTES[:2, ..., 0], [FOUND[:2]] * 2, [FOUND] * 2, DIGITS, "Scenes"
+    ),
+    "cells.png": lambda path: plots.cell_boxes(path, BYTES[0, ..., 0], FOUND, FOUND, DIGITS, "Cells"),
+    "precision_recall.png": lambda path: plots.precision_recall(path, {"0": ([1, 0.5], [0.5, 1])}, "Precision"),
     "architecture.png": lambda path: plots.draw_architecture(path, STAGES, "Architecture", [(0, 1)]),
 }
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from figure_checks import check_texts
 
-from models import airline_lstm, mini_alexnet, shakespeare_lstm, sine_rnn, softmax_by_hand, softmax_regression
+from models import (
+    airline_lstm,
+    mini_alexnet,
+    mini_yolo,
+    shakespeare_lstm,
+    sine_rnn,
+    softmax_by_hand,
+    softmax_regression,
+)
 from tinygrad_edu import Tensor, data, manual_seed, ops
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 from tinygrad_edu.plots import style
@@ -18,7 +26,7 @@ def pictures(tmp_path, monkeypatch):
     saved = {}
     monkeypatch.setattr(style, "_save", lambda figure, path: saved.update({path.name: figure}))
     monkeypatch.setattr(softmax_by_hand, "compare_with_engine", lambda *_: None)
-    for script in (airline_lstm, mini_alexnet, shakespeare_lstm, sine_rnn, softmax_regression):
+    for script in (airline_lstm, mini_alexnet, mini_yolo, shakespeare_lstm, sine_rnn, softmax_regression):
         monkeypatch.setattr(script, "look_inside", lambda *_, **__: None)  # a page, no picture
     return saved
 
@@ -95,6 +103,19 @@ def test_mini_alexnet(pictures, monkeypatch, variant):
     assert "correlation with the random start" in title(pictures["filters.png"])
     count = 32 if variant == "residual" else 48
     assert len(pictures["filters.png"].axes[0].images) == 1 + 3 * count
+
+
+def test_mini_yolo(pictures, monkeypatch):
+    monkeypatch.setattr(mini_yolo, "SCENES", {"train": 20, "validation": 10, "test": 13})
+    monkeypatch.setattr(mini_yolo, "DRAWN", 0.02)  # little is learnt of twenty scenes
+    run(mini_yolo, "--epochs", "3", "--data", "synthetic", "--batch-size", "10")
+    names = ["scenes.png", "precision_recall.png", "cells.png", "architecture.svg", "architecture.png", "loss.png"]
+    check_all(pictures, names, "mini-YOLO")
+    assert len(pictures["scenes.png"].axes) == 12
+    assert legend(pictures["precision_recall.png"]) == [str(digit) for digit in range(10)]
+    said, kept = (len(axes.patches) for axes in pictures["cells.png"].axes[1:])
+    assert said == 64
+    assert kept < 64
 
 
 def test_the_filters_at_the_start_are_the_ones_before_the_training(pictures, monkeypatch):

@@ -16,6 +16,7 @@ from models import (
     airline_lstm,
     checkpoints,
     mini_alexnet,
+    mini_yolo,
     shakespeare_lstm,
     sine_rnn,
     softmax_by_hand,
@@ -25,7 +26,7 @@ from models.lock import lock_folder
 from tinygrad_edu import nn, optim
 from tinygrad_edu.training import History, fit, save_checkpoint
 
-SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, sine_rnn, airline_lstm, shakespeare_lstm)
+SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, mini_yolo, sine_rnn, airline_lstm, shakespeare_lstm)
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
 
 
@@ -42,6 +43,8 @@ def _no_pictures(monkeypatch, tmp_path):
     few = replace(images, train_images=images.train_images[:500], train_labels=images.train_labels[:500])
     few = replace(few, test_images=images.test_images[:100], test_labels=images.test_labels[:100])
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: few)
+    for name, train in (("SCENES", 40), ("QUICK", 20)):
+        monkeypatch.setattr(mini_yolo, name, {"train": train, "validation": 10, "test": 10})
     (tmp_path / "shakespeare").mkdir()
     (tmp_path / "shakespeare" / "input.txt").write_text(TEXT)
 
@@ -159,7 +162,9 @@ def test_a_short_run_says_what_is_short_and_its_table_fits(module, capsys):
     output = capsys.readouterr().out
     table = output[output.index("results in ") :].splitlines()
     whole = {"softmax_by_hand": 20, "softmax_regression": 20, "sine_rnn": 1000, "airline_lstm": 100}
-    epochs = whole.get(metrics()["model"]) or {"mini_alexnet": 10, "shakespeare_lstm": 3}[metrics()["model"]]
+    epochs = (
+        whole.get(metrics()["model"]) or {"mini_alexnet": 10, "mini_yolo": 5, "shakespeare_lstm": 3}[metrics()["model"]]
+    )
     assert f"a short run, of 1 of {epochs} epochs" in output
     assert table[-1].count("after") == 0 or "after epoch 0" in output  # no "after 1 of 1000 epochs" beside a constant
     assert any(line.split()[:2] == ["figure", "report"] and f"after 1 of {epochs} epochs" in line for line in table)

@@ -184,6 +184,8 @@ def precision_recall(
     where = "precision_recall"
     if checks.share(where, "threshold", threshold) == 0:
         checks.refuse(where, "threshold", "above 0", threshold)
+    found = checks.items(where, "found", found, "a list, (boxes, labels, scores) for each picture")
+    true = checks.items(where, "true", true, "a list, (boxes, labels) for each picture")
     if len(found) != len(true):
         raise ValueError(f"{where}: {len(found)} pictures with found boxes, but {len(true)} with true ones")
     answers = [_answers(where, *pair, threshold) for pair in zip(found, true)]
@@ -222,13 +224,14 @@ def average_precision(precision: ArrayLike, recall: ArrayLike) -> float:
 
 def _answers(where: str, found: Found, true: Truth, threshold: float) -> tuple[np.ndarray, ...]:
     """Of one picture: labels (N,), scores (N,) and whether right (N,) of the found boxes; labels (M,) of the true."""
-    if len(found) != 3 or len(true) != 2:
+    there, said = (checks.items(where, name, x, "arrays") for name, x in (("true", true), ("found", found)))
+    if len(said) != 3 or len(there) != 2:
         raise ValueError(
             f"{where}: expected (boxes, labels, scores) of what is found in a picture and (boxes, labels) of what is "
-            f"there, got {len(found)} and {len(true)} arrays"
+            f"true, got {len(said)} and {len(there)} arrays"
         )
-    F, T = _boxes(where, "found boxes", found[0]), _boxes(where, "true boxes", true[0])
-    y, s, t = _labels(where, found[1], len(F)), _scores(where, found[2], len(F)), _labels(where, true[1], len(T))
+    F, T = _boxes(where, "found boxes", said[0]), _boxes(where, "true boxes", there[0])
+    y, s, t = _labels(where, said[1], len(F)), _scores(where, said[2], len(F)), _labels(where, there[1], len(T))
     overlap = np.where(y[:, None] == t, box_iou(F, T), 0)  # (N, M); between classes there is none
     right = np.zeros(len(F), bool)
     for i in np.argsort(-s, kind="stable") if len(T) else ():

@@ -46,6 +46,8 @@ RECORDS = {
         "training.Checkpoint",
         "training.Unfinished",
         "data.ImageData",
+        "data.SceneData",
+        "data.Scenes",
         "data.Series",
         "data.Text",
         "plots.Graph",
@@ -127,6 +129,10 @@ def x(*shape: int, seed: int = 0) -> Tensor:
 
 def array(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.1, 1, shape).astype(np.float32)
+
+
+BOXES = np.array([[1.0, 2.0, 9.0, 8.0], [2.0, 2.0, 9.0, 9.0]])
+FOUND = BOXES, np.array([3, 1]), np.array([0.5, 0.9])  # boxes of one picture, their classes, how sure
 
 
 def rng() -> np.random.Generator:
@@ -451,6 +457,24 @@ CALLS: dict[str, Callable[[], Call]] = {
         training.progress_bar, {"items": [1, 2], "label": "items", "show": False}
     ),
     # --- data ---
+    "metrics.box_iou": lambda: Call(metrics.box_iou, {"a": BOXES, "b": BOXES}),
+    "metrics.non_maximum_suppression": lambda: Call(
+        metrics.non_maximum_suppression,
+        {"boxes": BOXES, "scores": np.array([0.5, 0.9]), "labels": np.array([3, 1]), "threshold": 0.5},
+    ),
+    "metrics.mean_average_precision": lambda: Call(
+        metrics.mean_average_precision, {"found": [FOUND], "true": [FOUND[:2]], "threshold": 0.5}
+    ),
+    "metrics.precision_recall": lambda: Call(
+        metrics.precision_recall, {"found": [FOUND], "true": [FOUND[:2]], "threshold": 0.5}
+    ),
+    "metrics.average_precision": lambda: Call(
+        metrics.average_precision, {"precision": np.array([1, 0.5]), "recall": np.array([0.5, 0.5])}
+    ),
+    "data.make_scenes": lambda: Call(
+        data.make_scenes,
+        {"images": np.full((2, 28, 28), 255, np.uint8), "labels": np.array([1, 2]), "count": 1, "rng": rng()},
+    ),
     "data.batches": lambda: Call(
         data.batches, {"*arrays": (array(4, 2), array(4)), "batch_size": 2, "rng": rng()}, walk
     ),

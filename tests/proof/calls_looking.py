@@ -12,6 +12,8 @@ from tinygrad_edu import inspection, nn, optim, plots, training
 
 _kept = tempfile.TemporaryDirectory(prefix="tinygrad-edu-inputs-")  # removed when Python ends
 FOLDER = Path(_kept.name)
+SCENE = np.zeros((64, 64), np.uint8)
+FOUND = np.array([[1.0, 2.0, 9.0, 8.0], [2.0, 2.0, 9.0, 9.0]]), np.array([3, 1]), np.array([0.5, 0.9])
 PICTURE = None  # not saved
 
 
@@ -79,6 +81,24 @@ LOOKING = {
         },
     ),
     "plots.filter_images": lambda: Call(plots.filter_images, {"path": PICTURE, **KERNELS, "title": "title"}),
+    "plots.scene_boxes": lambda: Call(
+        plots.scene_boxes,
+        {
+            **{"path": PICTURE, "images": SCENE[None], "true": [FOUND[:2]], "found": [FOUND]},
+            **{"class_names": list("0123"), "title": "title", "columns": 2},
+        },
+    ),
+    "plots.cell_boxes": lambda: Call(
+        plots.cell_boxes,
+        {
+            **{"path": PICTURE, "image": SCENE, "said": tuple(np.repeat(part, 2, axis=0) for part in FOUND)},
+            **{"kept": FOUND, "class_names": list("0123"), "title": "title"},
+        },
+    ),
+    "plots.precision_recall": lambda: Call(
+        plots.precision_recall,
+        {"path": PICTURE, "curves": {"a": (np.array([1, 0.5]), np.array([0.5, 0.5]))}, "title": "title"},
+    ),
     "plots.image_grid": lambda: Call(
         plots.image_grid,
         {"path": PICTURE, "images": images(), "captions": ["a", "b", "c"], "title": "title", "columns": 2},

@@ -11,6 +11,7 @@ refused: TypeError for what is no array, text or dict where one is expected, Val
 
 from tinygrad_edu.plots.architecture import draw_architecture
 from tinygrad_edu.plots.curves import train_and_validation, training_curves
+from tinygrad_edu.plots.detection import cell_boxes, precision_recall, scene_boxes
 from tinygrad_edu.plots.filters import filter_images
 from tinygrad_edu.plots.graph import Graph, Node, small_graphs
 from tinygrad_edu.plots.images import image_grid, weight_images
@@ -22,13 +23,16 @@ from tinygrad_edu.plots.unrolled import unrolled_network
 __all__ = [
     "Graph",
     "Node",
+    "cell_boxes",
     "clipping",
     "draw_architecture",
     "filter_images",
     "gradient_flow",
     "image_grid",
     "number_tables",
+    "precision_recall",
     "prediction_rows",
+    "scene_boxes",
     "series",
     "small_graphs",
     "train_and_validation",
