@@ -20,11 +20,13 @@ SMALLER = {
     "count = len(data.train_labels)": "count = 320",
     'share = 5 if options.quick and data.source != "synthetic" else 1': "share = 5",
     "default_epochs = 20": "default_epochs = 3",
+    'QUICK = {"train": 8_000, "validation": 400, "test": 400}': 'QUICK = {"train": 64, "validation": 20, "test": 20}',
 }
 PICTURES = {
     "softmax_by_hand": 3,
     "softmax_regression": 3,
     "mini_alexnet": 5,
+    "mini_yolo": 5,
     "sine_rnn": 6,
     "airline_lstm": 2,
     "shakespeare_lstm": 1,
