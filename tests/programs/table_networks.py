@@ -163,7 +163,7 @@ def attention_of_theirs(q, k, v, mask=None, causal=False):
 def _(make: Builder) -> tuple[tuple, dict]:
     q = make.tensor(lambda X: X.ndim == 4, lambda: make.shape(4, 4, 3))
     N, heads, T, D = make.values[q].shape
-    S, settings = make.whole(T, 4), {"causal": True} if make.flag() else {}
+    S, settings = make.whole(T, max(T, 4)), {"causal": True} if make.flag() else {}
     if make.flag():
         settings["mask"] = make.mask((T, S))
         settings["mask"][:, 0] = True
