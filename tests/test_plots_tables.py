@@ -1,6 +1,7 @@
 """What a lesson lays side by side: matrices with all their numbers, and small graphs."""
 
 import numpy as np
+import pytest
 from figure_checks import check_texts, place
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch
@@ -55,3 +56,8 @@ def test_a_graph_has_its_boxes_where_they_belong_and_arrows_between_their_edges(
         corners = arrow.get_path().vertices  # in pixels: where it begins, and the tip and the wings of its head
         assert abs(corners[0][1] - start.y0) < 4, "it leaves the box at its lower edge"
         assert min(abs(corners[:, 1] - end.y1)) < 4, "and ends at the other's upper one"
+
+
+def test_a_table_longer_than_a_page_is_refused():
+    with pytest.raises(ValueError, match=r"number_tables: 'long' has \d+ rows; a page has room for \d+"):
+        plots.number_tables(None, {"long": np.zeros((1000, 2))}, "t")

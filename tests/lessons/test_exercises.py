@@ -116,3 +116,8 @@ def test_a_check_that_calls_dropout_twice_is_told_why_that_tells_nothing():
 
     with pytest.raises(ValueError, match="called a second time, dropout draws another mask"):
         verdict_on(one_exercise("5.3"), check_dropout)
+
+
+def test_a_mistake_that_cannot_be_made_for_every_shape_is_no_obstacle():
+    found = verdict_on(one_exercise("3.1"), lambda G, A, B: (2 * G @ B.T, A.T @ G))
+    assert "off by a factor: it is 2 times what is right" in found.says
