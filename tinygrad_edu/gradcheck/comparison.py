@@ -90,15 +90,15 @@ def compare(
     plan: WholeJacobian | RandomDirections,
     gradients: list[np.ndarray],
     rtol: float,
-    nothing: float = 0.0,
+    atol: float = 0.0,
 ) -> CheckResult:
-    """Rule *equal*: GradientError where analytic and numeric derivatives differ, by more than rtol and `nothing`."""
+    """Rule *equal*: GradientError where analytic and numeric derivatives differ, by more than rtol and atol."""
     result = CheckResult(0, 0.0, 0.0)
     for i, (analytic, slopes) in enumerate(zip(plan.analytic(gradients), plan.slopes)):
         if analytic.size == 0:
             continue
         absolute, relative = _errors(analytic, slopes, rtol)
-        if relative[~(absolute <= nothing)].max(initial=0.0) > rtol:
+        if relative[~(absolute <= atol)].max(initial=0.0) > rtol:
             raise GradientError(_report(at, i, plan.axes, analytic, slopes.slope, absolute, relative, rtol))
         unknown = _unresolved(analytic, slopes, rtol)
         result = CheckResult(
