@@ -38,6 +38,7 @@ SCRIPTS = {
     # It stops early, between two checkpoints.
     "sine_rnn": ("--epochs", "1000", "--lr", "0.02", "--patience", "30", "--checkpoint-every", "0.02"),
 }
+TOLD_APART = ("seconds", "seconds of training", "command")  # what tells how often a run was begun
 FILES = ("weights.safetensors", "metrics.csv", "metrics.json", "samples.txt")
 
 
@@ -101,7 +102,7 @@ def left_in(out: Path) -> dict[str, object]:
     """The files of a finished run, but for the time that it took and the command, which tell how often it was begun."""
     found: dict[str, object] = {name: (out / name).read_bytes() for name in FILES if (out / name).exists()}
     metrics = json.loads((out / "metrics.json").read_text())
-    found["metrics.json"] = {name: value for name, value in metrics.items() if name not in ("seconds", "command")}
+    found["metrics.json"] = {name: value for name, value in metrics.items() if name not in TOLD_APART}
     found["half written"] = [part.name for part in out.glob(".*.part")]
     return found
 

@@ -8,7 +8,7 @@ import pytest
 from survival import left_in
 
 from models import __main__ as tour
-from models import airline_lstm, checkpoints, mini_alexnet, shakespeare_lstm, sine_rnn
+from models import airline_lstm, checkpoints, mini_alexnet, shakespeare_gpt, shakespeare_lstm, sine_rnn
 from models.lock import lock_folder
 from models.stop import Stop, ending_by_sigterm
 from tinygrad_edu import nn, optim
@@ -18,9 +18,11 @@ from tinygrad_edu.files import MACHINE
 from tinygrad_edu.training import read_checkpoint, save_checkpoint
 
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
+SMALL_GPT = ("--layers", "1", "--heads", "2", "--width", "8", "--context", "16")
 RUNS = {
     "a state is carried, with dropout": (shakespeare_lstm, "--stateful", "--batch-size", "4", "--epochs", "3"),
     "shuffled, with dropout": (shakespeare_lstm, "--epochs", "3", "--batch-size", "64"),
+    "windows from anywhere, blanks": (shakespeare_gpt, "--objective", "masked", "--epochs", "3", *SMALL_GPT),
     "shuffled, shifted and mirrored": (mini_alexnet, "--augment", "--epochs", "3", "--batch-size", "16"),
     "saved after every tenth epoch": (airline_lstm, "--epochs", "12", "--batch-size", "16"),
     "stops early": (sine_rnn, "--epochs", "60", "--lr", "0.05", "--patience", "3", "--cycles", "30"),
@@ -30,11 +32,12 @@ RUNS = {
 @pytest.fixture(autouse=True)
 def _short_runs(monkeypatch, tmp_path):
     """In a folder of the test's own, on little data, without pictures and looks inside, which have other tests."""
-    for module in (shakespeare_lstm, mini_alexnet, airline_lstm, sine_rnn):
+    for module in (shakespeare_gpt, shakespeare_lstm, mini_alexnet, airline_lstm, sine_rnn):
         monkeypatch.setattr(module, "look_inside", lambda *_, **__: None)
         monkeypatch.setattr(module, "draw", lambda *_: None, raising=False)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 5)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 3)
+    monkeypatch.setattr(shakespeare_gpt, "ITERATIONS", 6)
     few = ImageData("synthetic images", "synthetic", *synthetic_images(100, 20), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: few)
     monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", small_network)
