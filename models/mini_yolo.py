@@ -26,6 +26,7 @@ TYPICAL = 20.0  # pixels: a box of this size is 0 on the logarithmic scale, whic
 BOX_WEIGHT = 5.0  # as in the paper: a box must fit, while 60 of 64 cells have none to fit
 SCENES = {"train": 20_000, "validation": 2_000, "test": 2_000}
 QUICK = {"train": 8_000, "validation": 400, "test": 400}
+EPOCHS, QUICK_EPOCHS, LR, BATCH_SIZE = 5, 2, 2e-3, 64  # unless the flags say otherwise
 HEARD = 0.01  # what is less sure is not looked at; mean average precision wants the unsure ones too
 DRAWN = 0.3  # what a picture shows
 
@@ -154,7 +155,7 @@ def around_the_ink(image, digit):
 
 @script
 def main(arguments=None):
-    parser = flags(__doc__, "mini_yolo", epochs=5, quick_epochs=2, lr=2e-3, batch_size=64)
+    parser = flags(__doc__, "mini_yolo", epochs=EPOCHS, quick_epochs=QUICK_EPOCHS, lr=LR, batch_size=BATCH_SIZE)
     parser.add_argument(
         "--schedule", choices=("constant", "cosine"), default="cosine", help="of the learning rate (cosine)"
     )
