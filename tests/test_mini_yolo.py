@@ -177,12 +177,6 @@ def test_of_two_cells_on_one_digit_the_surer_is_heard():
     assert sorted(mini_yolo.detect(Z)[1].tolist()) == [3, 3, 8]
 
 
-def test_a_box_around_all_ink():
-    image = np.zeros((64, 64), np.uint8)
-    image[10:20, 30], image[15, 5] = 200, 128
-    assert mini_yolo.around_the_ink(image, 7) == ([[5, 10, 31, 20]], [7], [1.0])
-
-
 # --- the script ---
 
 
