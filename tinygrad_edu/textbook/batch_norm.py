@@ -59,11 +59,11 @@ def batch_norm(
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
     running = running_pair(x, running_mean, running_var, training)
-    xp = array_module(x.data)
+    xp, n = array_module(x.data), x.size // x.shape[-1]
     X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
     if training:
-        m = X.mean(axis=0)  # (1)
-        v = ((X - m) ** 2).mean(axis=0)  # (2)
+        m = total(X) / n  # (1)
+        v = total((X - m) ** 2) / n  # (2)
         move_running(running, (m, v), momentum)
     else:
         m, v = running
@@ -73,13 +73,22 @@ def batch_norm(
 
     def backward(G):
         G = G.reshape(X.shape)
-        dbeta = G.sum(axis=0)  # (6)
-        dgamma = (G * x_hat).sum(axis=0)  # (7)
+        dbeta = total(G)  # (6)
+        dgamma = total(G * x_hat)  # (7)
         g = G * gamma_  # (8)
         if training:
-            dX = (g - g.mean(axis=0) - x_hat * (g * x_hat).mean(axis=0)) / s  # (9)
+            dX = (g - total(g) / n - x_hat * total(g * x_hat) / n) / s  # (9)
         else:
             dX = g / s  # (10)
         return dX.reshape(x.shape), dgamma, dbeta
 
     return record(Y.reshape(x.shape), (x, gamma, beta), backward)
+
+
+def total(values: Array) -> Array:
+    """The sum over a channel's n numbers: (n, C) -> (C,).
+
+    Added up in double precision. In single precision, of whose 7 digits the sum of the first 100,000 numbers has used
+    5, small ones are rounded away against it: the variance would be wrong in the third or fourth digit.
+    """
+    return values.sum(axis=0, dtype="float64").astype(values.dtype)
