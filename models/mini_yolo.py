@@ -224,8 +224,12 @@ def draw(run, model, data, Z, found, true):
     plots.scene_boxes(
         run.out / "scenes.png", data.test.images[:12], true[:12], shown, names, f"The first test scenes: {of}"
     )
-    curves = {names[k]: curve for k, curve in metrics.precision_recall(found, true).items()}
-    plots.precision_recall(run.out / "precision_recall.png", curves, f"Precision against recall of {of}")
+    curves = {
+        f"{names[k]}: {metrics.average_precision(*curve):.3f}": curve
+        for k, curve in metrics.precision_recall(found, true).items()
+    }
+    title = f"Precision, recall and average precision: {of}"
+    plots.precision_recall(run.out / "precision_recall.png", curves, title)
     crowded = int((data.test.labels >= 0).sum(axis=1).argmax())  # the first scene of four digits
     boxes, digits, sure = found[crowded]
     kept = boxes[sure > DRAWN], digits[sure > DRAWN], sure[sure > DRAWN]
