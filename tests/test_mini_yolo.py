@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from models import mini_yolo
 from tinygrad_edu import Tensor, data, nn
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 @functools.cache
 def few_scenes():
-    return data.load_scenes(source="synthetic", train=40, validation=10, test=10)
+    return data.load_scenes(source="synthetic", train=20, validation=4, test=10)
 
 
 @pytest.fixture(autouse=True)
@@ -180,13 +179,10 @@ def test_of_two_cells_on_one_digit_the_surer_is_heard():
 # --- the script ---
 
 
-def run(out, *arguments):
-    return mini_yolo.main(["--out", str(out), "--no-progress", *arguments])
-
-
 def test_the_script(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(mini_yolo, "draw", lambda *_: None)  # `test_plots_scripts.py` looks at the pictures
-    assert run(tmp_path, "--epochs", "3", "--batch-size", "10") == 0
+    arguments = ["--out", str(tmp_path), "--no-progress", "--epochs", "3", "--batch-size", "5"]
+    assert mini_yolo.main(arguments) == 0
     out = capsys.readouterr().out
     assert "scenes of synthetic digits (synthetic)" in out
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -195,17 +191,3 @@ def test_the_script(tmp_path, capsys, monkeypatch):
     assert metrics["epochs"][2]["train_loss"] < metrics["epochs"][0]["train_loss"] * 0.8
     files = {"weights.safetensors", "metrics.csv", "player.html", "index.html"}
     assert files <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_resuming_gives_the_same_bits(tmp_path, monkeypatch):
-    for name in ("draw", "look_inside"):
-        monkeypatch.setattr(mini_yolo, name, lambda *_, **__: None)
-    once, twice = tmp_path / "once", tmp_path / "twice"
-    flags = "--schedule", "constant", "--batch-size", "20"  # a cosine depends on how many epochs were planned
-    assert run(once, *flags, "--epochs", "2") == 0
-    assert run(twice, *flags, "--epochs", "1") == 0
-    assert run(twice, *flags, "--epochs", "2", "--resume") == 0
-    expected, got = load_file(once / "weights.safetensors"), load_file(twice / "weights.safetensors")
-    assert expected.keys() == got.keys()
-    for name in expected:
-        np.testing.assert_array_equal(expected[name], got[name])
