@@ -54,6 +54,9 @@ def encode(boxes, labels):
 
     Returns the cells of the M digits, (scene, row, column) of M numbers each; where in its cell the centre lies (M, 2),
     from 0 to 1; the log-sizes (M, 2), ln(width / 20) and ln(height / 20); the classes (M,).
+
+    Scenes may be empty, and boxes reach out of the scene. ValueError for what no cell can say: a centre outside, a box
+    without a width or height, two centres in one cell.
     """
     scene, digit = np.nonzero(labels >= 0)
     box = boxes[scene, digit].astype(np.float64)  # (M, 4)
@@ -63,6 +66,8 @@ def encode(boxes, labels):
     if not (size > 0).all():
         raise ValueError("mini_yolo: a box must have a width and a height > 0")
     column, row = centre.astype(int).T
+    if len(np.unique((scene * GRID + row) * GRID + column)) < len(scene):
+        raise ValueError("mini_yolo: two digits have their centres in one cell, which can say one of them")
     return (scene, row, column), centre - np.floor(centre), np.log(size / TYPICAL), labels[scene, digit]
 
 

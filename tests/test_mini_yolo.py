@@ -76,6 +76,23 @@ def test_a_box_that_no_cell_can_say_is_refused(box, message):
         mini_yolo.encode(np.array([[box]], np.float32), np.array([[1]]))
 
 
+def test_of_two_digits_in_one_cell_none_could_be_said():
+    boxes, labels = np.array([[[0, 0, 8, 8], [2, 2, 12, 10]]], np.float32), np.array([[3, 7]])
+    with pytest.raises(ValueError, match="mini_yolo: two digits have their centres in one cell"):
+        mini_yolo.encode(boxes, labels)
+    cells, *_ = mini_yolo.encode(boxes.reshape(2, 1, 4), labels.T)  # in two scenes
+    assert [part.tolist() for part in cells] == [[0, 1], [0, 0], [0, 0]]
+
+
+def test_a_box_may_reach_out_of_the_scene():
+    boxes, labels = np.array([[[-10, 50, 26, 70]]], np.float32), np.array([[5]])
+    cells, inside, log_size, classes = mini_yolo.encode(boxes, labels)
+    assert [part.tolist() for part in cells] == [[0], [7], [1]]
+    np.testing.assert_allclose(inside, [[0, 0.5]])
+    np.testing.assert_allclose(log_size, [[np.log(36 / 20), 0]])
+    assert classes.tolist() == [5]
+
+
 # --- the loss ---
 
 
@@ -160,6 +177,12 @@ def test_the_network_has_the_size_and_the_view_that_it_says():
     model(x)[0, 3, 4, 0].backward()
     rows, columns = np.nonzero(x.grad[0, ..., 0])
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (1, 55, 9, 63)
+
+
+def test_of_a_scene_without_a_digit_nothing_is_heard():
+    Z = np.zeros((8, 8, 15))
+    Z[..., 0] = -5  # 0.7%, of which each digit has a tenth
+    assert [part.shape for part in mini_yolo.detect(Z)] == [(0, 4), (0,), (0,)]
 
 
 def test_of_two_cells_on_one_digit_the_surer_is_heard():
