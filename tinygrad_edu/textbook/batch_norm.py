@@ -58,12 +58,12 @@ def batch_norm(
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
-    running = running_pair(x, running_mean, running_var, training)
-    xp, n = array_module(x.data), x.size // x.shape[-1]
-    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
+    xp, running = array_module(x.data), running_pair(x, running_mean, running_var, training)
+    # In double precision: in single, the sum of 100,000 numbers is so large that the next ones are rounded against it.
+    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]).astype("float64"), gamma.data, beta.data  # (n, C), (C,), (C,)
     if training:
-        m = total(X) / n  # (1)
-        v = total((X - m) ** 2) / n  # (2)
+        m = X.mean(axis=0)  # (1)
+        v = ((X - m) ** 2).mean(axis=0)  # (2)
         move_running(running, (m, v), momentum)
     else:
         m, v = running
@@ -72,23 +72,14 @@ def batch_norm(
     Y = gamma_ * x_hat + beta_  # (5)
 
     def backward(G):
-        G = G.reshape(X.shape)
-        dbeta = total(G)  # (6)
-        dgamma = total(G * x_hat)  # (7)
+        G = G.reshape(X.shape).astype("float64")
+        dbeta = G.sum(axis=0)  # (6)
+        dgamma = (G * x_hat).sum(axis=0)  # (7)
         g = G * gamma_  # (8)
         if training:
-            dX = (g - total(g) / n - x_hat * total(g * x_hat) / n) / s  # (9)
+            dX = (g - g.mean(axis=0) - x_hat * (g * x_hat).mean(axis=0)) / s  # (9)
         else:
             dX = g / s  # (10)
-        return dX.reshape(x.shape), dgamma, dbeta
+        return dX.reshape(x.shape).astype(x.dtype), dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
-
-
-def total(values: Array) -> Array:
-    """The sum over a channel's n numbers: (n, C) -> (C,).
-
-    Added up in double precision. In single precision, of whose 7 digits the sum of the first 100,000 numbers has used
-    5, small ones are rounded away against it: the variance would be wrong in the third or fourth digit.
-    """
-    return values.sum(axis=0, dtype="float64").astype(values.dtype)
+    return record(Y.reshape(x.shape).astype(x.dtype), (x, gamma, beta), backward)
