@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinygrad_edu import plots
-from tinygrad_edu.data import ImageData
+from tinygrad_edu.data import ImageData, load_scenes
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ SCRIPTS = {
     "mini_alexnet": (
         *("--data", "synthetic", "--augment", "--epochs", "2", "--batch-size", "32", "--checkpoint-every", "0.2"),
     ),
+    "mini_yolo": ("--epochs", "2", "--batch-size", "10", "--checkpoint-every", "0.2"),
     "airline_lstm": ("--epochs", "43", "--checkpoint-every", "0.02"),
     # It stops early, between two checkpoints.
     "sine_rnn": ("--epochs", "1000", "--lr", "0.02", "--patience", "30", "--checkpoint-every", "0.02"),
@@ -54,6 +55,9 @@ def run(script: str, arguments: list[str]) -> int:
     if script == "mini_alexnet":
         few = ImageData("synthetic images", "synthetic", *synthetic_images(400, 50), CLASS_NAMES)
         module.load_cifar10 = lambda *_, **__: few
+    if script == "mini_yolo":
+        scenes = load_scenes(source="synthetic", train=200, validation=20, test=20)
+        module.load_scenes = lambda *_, **__: scenes
     return module.main(arguments)
 
 
