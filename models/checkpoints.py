@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.clock import Clock
 from tinygrad_edu import Tensor
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
@@ -37,6 +38,8 @@ class Checkpoints:
         Files of the folder that grow during training, by name, with what is in them.
     memory : dict of Tensor
         What the training step carries from one batch to the next.
+    clock : Clock
+        How long training took.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class Checkpoints:
         generators: dict[str, np.random.Generator],
         texts: dict[str, str],
         memory: dict[str, Tensor] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.folder, self.identity = folder, identity
         self.model, self.optimizer = model, optimizer
         self.history, self.generators, self.texts = history, generators, texts
         self.memory = {} if memory is None else memory
+        self.clock = clock or Clock()
         self.states_at_start: dict[str, Any] = {}  # of the epoch
         self.reached: dict[str, np.ndarray] | None = None  # the weights after the last complete epoch
         self.resumed: Checkpoint | None = None
@@ -76,6 +81,7 @@ class Checkpoints:
             "generators": self.states(),
             "generators at the epoch's start": self.states_at_start,
             "texts": self.texts,
+            "seconds": {"ends": self.clock.ends[: len(self.history.epochs)], "now": self.clock.now()},
         }
         memory = {name: tensor.numpy() for name, tensor in self.memory.items()}
         keep = self.folder / BEFORE if self.last == path else None  # one that is damaged must not take its place
@@ -101,6 +107,7 @@ class Checkpoints:
     def new_epoch(self, batches: Callable[[], Iterable[tuple]]) -> Iterable[tuple]:
         """The batches of the next epoch; how the generators stood before they were drawn is kept."""
         self.states_at_start = self.states()
+        self.clock.start()
         return batches()
 
     # --- reading ---
@@ -150,6 +157,7 @@ class Checkpoints:
                 for known in (states, facts["generators"]):
                     np.random.default_rng(0).bit_generator.state = known[name]
             texts = {name: facts["texts"][name] + "" for name in self.texts}
+            self.clock.go_on_from(facts["seconds"]["ends"], facts["seconds"]["now"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{checkpoint.path} is no checkpoint of this version's scripts ({type(error).__name__}: {error}); "

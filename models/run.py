@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.checkpoints import Checkpoints
+from models.clock import Clock
 from models.common import figure_text, print_table, settings
 from models.lock import lock_folder
 from models.report import PAGE, write_report
@@ -58,6 +59,7 @@ class Run:
     texts : dict
         Files that the training step writes, by name; see `append`.
     history : History
+    clock : Clock
     settings : dict
         All that changes what is computed, by name.
     """
@@ -85,6 +87,7 @@ class Run:
         self.lock = lock_folder(self.out)
         weakref.finalize(self, self.lock.close)  # also where the run ends by an error
         self.history = History()
+        self.clock = Clock()
         self.texts: dict[str, str] = {}
         self.started = time.perf_counter()
         if may_tune():
@@ -156,7 +159,7 @@ class Run:
         complete epoch, whose figures the history has.
         """
         kept = Checkpoints(
-            self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory
+            self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory, self.clock
         )
         if self.options.resume is not None:
             kept.resume(self.options.resume, self.epochs)
@@ -174,6 +177,7 @@ class Run:
                 save_if_due(history)
 
             def evaluate_at_rest() -> Figures:
+                self.clock.end_epoch()
                 try:
                     with stop.at_rest():
                         return evaluate() if evaluate else {}
@@ -279,6 +283,7 @@ class Run:
             "settings": self.settings,
             "length": self.length(len(self.history.epochs)),
             "seconds": round(time.perf_counter() - self.started, 1),
+            "seconds of training": [round(end, 1) for end in self.clock.ends],
             "stopped": self.history.stopped,
             "final": final,
             **facts,

@@ -24,6 +24,7 @@ from tinygrad_edu.runtime.parallel import in_parts
 from tinygrad_edu.tensor import Tensor, record
 
 CHUNK = 2**16  # numbers that are worked on at a time, so that what one pass wrote the next one finds in the cache
+LONGEST_SUM = 2**12  # terms of a sum in single precision, which with many more would lose its digits to rounding
 SMALLEST_PART = 2**18  # numbers that are worth a thread
 
 
@@ -224,7 +225,9 @@ def _column_sums(values: Callable[..., Array], *arrays: Array) -> Array:
 
 
 def _chunk_rows(X: Array) -> int:
-    return max(1, CHUNK // X.shape[1]) if array_module(X) is np else len(X)  # on a GPU, one chunk: one launch
+    if array_module(X) is not np:
+        return len(X)  # on a GPU, one chunk: one launch
+    return max(1, min(CHUNK // X.shape[1], LONGEST_SUM))
 
 
 def _chunks(start: int, stop: int, X: Array) -> Iterator[slice]:

@@ -58,9 +58,9 @@ def batch_norm(
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
-    running = running_pair(x, running_mean, running_var, training)
-    xp = array_module(x.data)
-    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
+    xp, running = array_module(x.data), running_pair(x, running_mean, running_var, training)
+    # In double precision: in single, the sum of 100,000 numbers is so large that the next ones are rounded against it.
+    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]).astype("float64"), gamma.data, beta.data  # (n, C), (C,), (C,)
     if training:
         m = X.mean(axis=0)  # (1)
         v = ((X - m) ** 2).mean(axis=0)  # (2)
@@ -72,7 +72,7 @@ def batch_norm(
     Y = gamma_ * x_hat + beta_  # (5)
 
     def backward(G):
-        G = G.reshape(X.shape)
+        G = G.reshape(X.shape).astype("float64")
         dbeta = G.sum(axis=0)  # (6)
         dgamma = (G * x_hat).sum(axis=0)  # (7)
         g = G * gamma_  # (8)
@@ -80,6 +80,6 @@ def batch_norm(
             dX = (g - g.mean(axis=0) - x_hat * (g * x_hat).mean(axis=0)) / s  # (9)
         else:
             dX = g / s  # (10)
-        return dX.reshape(x.shape), dgamma, dbeta
+        return dX.reshape(x.shape).astype(x.dtype), dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
+    return record(Y.reshape(x.shape).astype(x.dtype), (x, gamma, beta), backward)
