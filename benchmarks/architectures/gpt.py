@@ -41,27 +41,19 @@ def problem(seed: int) -> tuple[np.ndarray, np.ndarray, GPT]:
 class GPTOurs(Ours):
     def __init__(self, seed: int) -> None:
         self.ids, self.following, self.model = problem(seed)
-        parameters = self.model.parameters()
-        matrices, vectors = ([p for p in parameters if (p.ndim > 1) == kind] for kind in (True, False))
-        self.optimizers = [self.adamw(matrices, DECAY), self.adamw(vectors, 0.0)]
+        self.optimizer = self.adamw(self.model.parameters())
 
-    def adamw(self, parameters: list, decay: float) -> Any:
-        return optim.AdamW(parameters, LEARNING_RATE, BETAS, ADAM_EPS, decay)
+    def adamw(self, parameters: list) -> Any:
+        return optim.AdamW(parameters, LEARNING_RATE, BETAS, ADAM_EPS, DECAY, matrices_only=True)
 
     def loss(self, training: bool) -> Tensor:
         return ops.softmax_cross_entropy(self.model(self.ids), self.following)
 
     def step(self) -> None:
-        self.model.zero_grad()
+        self.optimizer.zero_grad()
         self.loss(training=True).backward()
         optim.clip_grad_norm(self.model.parameters(), LONGEST)
-        for optimizer in self.optimizers:
-            optimizer.step()
-
-    def gradients(self) -> dict[str, np.ndarray | None]:
-        self.model.zero_grad()
-        self.loss(training=False).backward()
-        return {name: p.grad for name, p in self.parameters().items()}
+        self.optimizer.step()
 
     def parameters(self) -> dict[str, Tensor]:
         return dict(self.model.named_parameters())
@@ -70,8 +62,8 @@ class GPTOurs(Ours):
 class GPTTextbook(OnThePlainStorey, GPTOurs):
     """By the textbook."""
 
-    def adamw(self, parameters: list, decay: float) -> Any:
-        return ByTheTextbook(parameters, adam=True, decay=decay, lr=LEARNING_RATE, betas=BETAS, eps=ADAM_EPS)
+    def adamw(self, parameters: list) -> Any:
+        return ByTheTextbook(parameters, adam=True, decay=DECAY, lr=LEARNING_RATE, betas=BETAS, eps=ADAM_EPS)
 
 
 class GPTPyTorch(PyTorch):

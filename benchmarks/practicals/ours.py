@@ -57,7 +57,7 @@ class OnThePlainStorey(Ours):
 
 
 class ByTheTextbook:
-    """`textbook.adam` or `textbook.sgd` for each parameter by itself; with `decay`, AdamW."""
+    """`textbook.adam` or `textbook.sgd` for each parameter by itself; with `decay`, AdamW for matrices."""
 
     def __init__(self, parameters: Iterable[Tensor], adam: bool, decay: float = 0.0, **options: Any) -> None:
         self.parameters = list(parameters)
@@ -75,7 +75,7 @@ class ByTheTextbook:
         self.t += 1
         for i, p in enumerate(self.parameters):
             m, v = self.moments[i]
-            if self.decay:
+            if self.decay and p.ndim > 1:
                 p.data = p.data * (1 - self.options["lr"] * self.decay)
             if self.adam:
                 p.data, *self.moments[i] = textbook.adam(p.data, p.grad, m, v, self.t, **self.options)

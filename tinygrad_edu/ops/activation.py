@@ -11,7 +11,7 @@ from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.error_function import erf_of
 from tinygrad_edu.ops.support import Operand, as_tensor, floating
 from tinygrad_edu.runtime.parallel import in_pieces
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, record, will_record
 
 
 def tanh(a: Operand) -> Tensor:
@@ -134,7 +134,7 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
         return _gelu_by_tanh(a)
     A, xp = a.data.reshape(-1), array_module(a.data)
     Y = xp.empty_like(A)
-    D = xp.empty_like(A) if a.requires_grad else None  # dY/dA
+    D = xp.empty_like(A) if will_record(a) else None  # dY/dA
 
     def compute(piece: slice) -> None:
         x = A[piece]

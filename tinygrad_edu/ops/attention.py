@@ -12,7 +12,7 @@ from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.dropout import dropout_mask
 from tinygrad_edu.ops.support import Operand, array_of, same_kind
 from tinygrad_edu.runtime.parallel import in_parts
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, record, will_record
 
 AT_ONCE = 2**17  # so many weights are computed at once: 512 KiB of float32, which stay in the processor's cache
 FEWEST = 64  # queries of a block: products with fewer are slow
@@ -63,8 +63,8 @@ def attention(
 
     - The weights, T x S for each head, are never there all at once. They are computed for a block of queries at a
       time; kept are Y and, for each query, the logarithm of its row's sum, from which the backward computes the block
-      once more. So memory grows with T, not with T^2, and it is faster, too, since less memory is gone through. Up to 64
-      queries are one block; then the weights are few, and are kept. Dropout's mask is kept always, and grows with T^2.
+      once more. So memory grows with T, not with T^2, and it is faster, too, since less memory is gone through. Up to
+      64 queries are one block; the weights are few then, and kept. Dropout's mask is always kept, and grows with T^2.
     - Where `causal`, the keys behind a block's last query are left out: 0.43 instead of 0.62 s at T = 4096.
     - The keys come first, (S, T), in a block, so that maximum and sum over them run through long rows: 130 instead of
       320 microseconds for 12 x 4 blocks of 64 x 64.
@@ -82,8 +82,7 @@ def attention(
     if mask is not None:
         mask = xp.where(mask, 0, -math.inf).astype(Q.dtype)
         mask = xp.broadcast_to(mask, (N, heads, T, S)).swapaxes(-1, -2)
-    one_block = T <= FEWEST and (q.requires_grad or k.requires_grad or v.requires_grad)
-    weights = xp.empty((N, heads, S, T), Q.dtype) if one_block else None
+    weights = xp.empty((N, heads, S, T), Q.dtype) if T <= FEWEST and will_record(q, k, v) else None
     Y, log_sums = _side_by_side(xp, (N, heads, T, E), Q.dtype), xp.empty((N, heads, 1, T), Q.dtype)
 
     def scores(part: slice, rows: slice, keys: slice) -> Array:

@@ -73,7 +73,7 @@ def _argument_of_tanh(degree: int = 7) -> list[float]:
 
 @functools.cache
 def _falling_factor(degree: int = 18) -> list[float]:
-    """The coefficients of q, highest power first: the polynomial through its values at Chebyshev's points in -1 ... 1."""
+    """The coefficients of q, highest power first: of the polynomial through its values at Chebyshev's points."""
 
     def q(t: float) -> float:
         w = 3 / 8 * (t + 1)  # x / (x + 2)
