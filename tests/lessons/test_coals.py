@@ -127,3 +127,9 @@ def test_an_answer_to_a_wrong_operation_is_yes_or_no_as_well():
     verdicts = iter([True, True])
     text = coals.check(EXP, lambda operation, x: next(verdicts, None)).says
     assert text == "is_right() must return True or False; it returned None: is there a `return`?"
+
+
+def test_every_wrong_operation_of_the_lessons_is_in_the_zoo():
+    for exercise in all_exercises():
+        if isinstance(exercise, Coals):
+            assert set(exercise.wrong) <= set(BY_NAME.values()), exercise.number
