@@ -35,7 +35,8 @@ def _no_pictures(monkeypatch):
 def _twelve_epochs_are_whole(monkeypatch):
     """Instead of a hundred."""
     flags = airline_lstm.flags
-    monkeypatch.setattr(airline_lstm, "flags", lambda *names, **defaults: flags(*names, **{**defaults, "epochs": 12}))
+    twelve = {"epochs": 12, "quick_epochs": 12}
+    monkeypatch.setattr(airline_lstm, "flags", lambda *names, **defaults: flags(*names, **{**defaults, **twelve}))
 
 
 def start(*flags):
