@@ -59,7 +59,7 @@ PICTURES = {
     "precision_recall.png": lambda path: plots.precision_recall(path, {"0": ([1, 0.5], [0.5, 1])}, "Precision"),
     "attention.png": lambda path: plots.attention_maps(path, RNG.random((2, 3, 9, 9)), "Who asks\n", "Attention"),
     "blanks.png": lambda path: plots.filled_blanks(
-        path, ["a text of $\n"] * 2, RNG.random((2, 11)) < 0.4, ["another\ntxt"] * 2, RNG.random((2, 11)), "Blanks"
+        path, ["text for $\n"] * 2, RNG.random((2, 11)) < 0.4, ["another\ntxt"] * 2, RNG.random((2, 11)), "Blanks"
     ),
     "losses.png": lambda path: plots.losses_against(
         path, {"characters": {"x": (T, T), "y": (T, T + 1)}, "seconds": {"x": (T, T)}}, "loss", "Losses"
