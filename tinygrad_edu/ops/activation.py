@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,7 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
         return _gelu_by_tanh(a)
     A, xp = a.data.reshape(-1), array_module(a.data)
     Y = xp.empty_like(A)
-    D = xp.empty_like(A) if will_record(a) else None  # dY/dA
+    D: Any = xp.empty_like(A) if will_record(a) else None  # dY/dA
 
     def compute(piece: slice) -> None:
         x = A[piece]

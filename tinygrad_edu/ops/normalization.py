@@ -107,26 +107,36 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
 
     dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the formula above, with g = G * gamma, n = C,
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
+
+    Sums over rows and columns are products with a vector of ones, or with gamma: BLAS adds faster than `sum`, and g
+    need not be made for its mean. What can be, is done in place. Together that halves the time for 768 items of 128
+    channels, which are so few numbers that every pass counts.
     """
     x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
     eps = checks.not_negative("layer_norm", "eps", eps)
-    X = x.data
-    deviation = X - X.mean(axis=-1, keepdims=True)
-    inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
-    x_hat = deviation * inverse
-    leading = tuple(range(X.ndim - 1))
+    X = x.data.reshape(-1, x.shape[-1])  # (n, C)
+    xp, (n, C) = array_module(X), X.shape
+    ones = xp.ones(C, X.dtype)
+    x_hat = X - (X @ ones / C)[:, None]  # so far, the deviation from the mean
+    inverse = 1 / xp.sqrt((x_hat * x_hat) @ ones / C + eps)[:, None]  # 1 / s
+    x_hat *= inverse
+    Y = x_hat * gamma.data
+    Y += beta.data
 
     def backward(G):
-        dX = None
-        if x.requires_grad:
-            g = G * gamma.data
-            along = (g * x_hat).mean(axis=-1, keepdims=True)
-            dX = (g - g.mean(axis=-1, keepdims=True) - x_hat * along) * inverse
-        dgamma = (G * x_hat).sum(axis=leading) if gamma.requires_grad else None
-        dbeta = G.sum(axis=leading) if beta.requires_grad else None
-        return dX, dgamma, dbeta
+        G = G.reshape(X.shape)
+        ones, G_x_hat = xp.ones(n, X.dtype), G * x_hat
+        dgamma = ones @ G_x_hat if gamma.requires_grad else None
+        dbeta = ones @ G if beta.requires_grad else None
+        if not x.requires_grad:
+            return None, dgamma, dbeta
+        dX = G * gamma.data  # so far, g
+        dX -= (G @ gamma.data / C)[:, None]
+        dX -= x_hat * (G_x_hat @ gamma.data / C)[:, None]
+        dX *= inverse
+        return dX.reshape(x.shape), dgamma, dbeta
 
-    return record(x_hat * gamma.data + beta.data, (x, gamma, beta), backward)
+    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
 
 
 def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
