@@ -107,34 +107,29 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
 
     dL/dbeta = sum G and dL/dgamma = sum G x^, over all items, and by the formula above, with g = G * gamma, n = C,
     dL/dX = (g - mean(g) - x^ * mean(g x^)) / s,  where the means are over the channels.
-
-    Sums over rows and columns are products with a vector of ones, or with gamma: BLAS adds faster than `sum`, and g
-    need not be made for its mean. What can be, is done in place. Together that halves the time for 768 items of 128
-    channels, which are so few numbers that every pass counts.
     """
     x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
     eps = checks.not_negative("layer_norm", "eps", eps)
-    X = x.data.reshape(-1, x.shape[-1])  # (n, C)
-    xp, (n, C) = array_module(X), X.shape
-    ones = xp.ones(C, X.dtype)
-    x_hat = X - (X @ ones / C)[:, None]  # so far, the deviation from the mean
-    inverse = 1 / xp.sqrt((x_hat * x_hat) @ ones / C + eps)[:, None]  # 1 / s
+    xp, C = array_module(x.data), x.shape[-1]
+    X, gamma_ = x.data.reshape(-1, C), gamma.data  # (n, C), (C,)
+    # Sums as products with a vector: BLAS is several times as fast at them as NumPy's own sums over short rows.
+    x_hat = X - (X @ xp.full(C, 1 / C, X.dtype))[:, None]
+    inverse = 1 / xp.sqrt((x_hat * x_hat) @ xp.full(C, 1 / C, X.dtype) + eps)[:, None]  # 1 / s
     x_hat *= inverse
-    Y = x_hat * gamma.data
+    Y = x_hat * gamma_
     Y += beta.data
 
     def backward(G):
-        G = G.reshape(X.shape)
-        ones, G_x_hat = xp.ones(n, X.dtype), G * x_hat
-        dgamma = ones @ G_x_hat if gamma.requires_grad else None
-        dbeta = ones @ G if beta.requires_grad else None
-        if not x.requires_grad:
-            return None, dgamma, dbeta
-        dX = G * gamma.data  # so far, g
-        dX -= (G @ gamma.data / C)[:, None]
-        dX -= x_hat * (G_x_hat @ gamma.data / C)[:, None]
-        dX *= inverse
-        return dX.reshape(x.shape), dgamma, dbeta
+        G = G.reshape(-1, C)
+        G_x_hat, ones = G * x_hat, xp.ones(len(G), G.dtype)
+        dX = None
+        if x.requires_grad:
+            dX = x_hat * (G_x_hat @ gamma_ / -C)[:, None]
+            dX -= (G @ gamma_ / C)[:, None]
+            dX += G * gamma_
+            dX *= inverse
+            dX = dX.reshape(x.shape)
+        return dX, ones @ G_x_hat if gamma.requires_grad else None, ones @ G if beta.requires_grad else None
 
     return record(Y.reshape(x.shape), (x, gamma, beta), backward)
 
