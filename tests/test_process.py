@@ -73,7 +73,7 @@ def test_the_users_blas_has_its_threads_again_after_a_step():
 
 def test_a_step_of_a_large_network_is_seen_by_default():
     """Or the test below would see nothing whatever happened."""
-    run(LOOK + STEP + "after = seen()\nassert after[1] == before[1] + 1, after\nassert len(after[2]) == 2, after")
+    run(LOOK + STEP + "after = seen()\nassert after[1] == before[1] + 1, after\nassert len(after[2]) == 3, after")
 
 
 @pytest.mark.parametrize(
