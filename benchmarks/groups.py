@@ -68,8 +68,8 @@ GROUPS = (
         "architectures",
         "The overview's other two architectures",
         "One training step of a small GPT and of a small YOLO, measured as the practicals' are, with clipped gradients "
-        "in the GPT's. *torch* is PyTorch eager with its own attention, *torch-best* PyTorch with fused optimisers and "
-        "channels-last images.",
+        "in the GPT's. *small-pages* is ours without the large pages of `runtime/memory.py`, *torch* PyTorch eager "
+        "with its own attention, *torch-best* PyTorch with fused optimisers and channels-last images.",
         architectures.ROWS,
         by_default=True,
     ),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,21 @@ def test_a_step_meets_no_page_faults_for_memory_that_the_last_one_freed():
         return float(subprocess.run([sys.executable, "-c", PROGRAM, which], capture_output=True, check=True).stdout)
 
     assert faults("ours") < 0.1 * faults("numpy")
+
+
+HEAP = """
+import re
+from tinygrad_edu.runtime.memory import KEPT, keep_freed_memory
+keep_freed_memory()
+areas = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", open("/proc/self/smaps").read(), flags=re.MULTILINE)
+heap = [area for area in areas if "[heap]" in area.partition("\\n")[0]]
+sizes = [int(re.search(r"^Size: +(\\d+) kB", area, re.MULTILINE)[1]) * 1024 for area in heap if " hg" in area]
+assert sum(sizes) >= KEPT, heap
+"""
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="malloc is not glibc's")
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="this kernel has no large pages")
+def test_large_pages_are_asked_for_where_the_kept_memory_lies():
+    done = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

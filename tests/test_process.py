@@ -85,7 +85,7 @@ def test_a_step_of_a_large_network_is_seen_by_default():
     """Or the test below would see nothing whatever happened."""
     (_, before, _), (_, after, told) = one_step()["before"], one_step()["after"]
     assert after == before + 1
-    assert len(told) == 2
+    assert len(told) == 3
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.practicals.in_pytorch import PyTorch
 from benchmarks.practicals.ours import ByTheTextbook, OnThePlainStorey, Ours
 from tinygrad_edu import Tensor, nn, ops, optim
+from tinygrad_edu.runtime import memory
 
 CHARACTERS, LENGTH, BATCH = 65, 64, 12
 SIZE, HEADS, BLOCKS, EPS = 128, 4, 4, 1e-5
@@ -41,7 +42,8 @@ def problem(seed: int) -> tuple[np.ndarray, np.ndarray, GPT]:
 class GPTOurs(Ours):
     def __init__(self, seed: int) -> None:
         self.ids, self.following, self.model = problem(seed)
-        self.optimizer = self.adamw(self.model.parameters())
+        self.trained = self.model.parameters()
+        self.optimizer = self.adamw(self.trained)
 
     def adamw(self, parameters: list) -> Any:
         return optim.AdamW(parameters, LEARNING_RATE, BETAS, ADAM_EPS, DECAY, matrices_only=True)
@@ -52,11 +54,19 @@ class GPTOurs(Ours):
     def step(self) -> None:
         self.optimizer.zero_grad()
         self.loss(training=True).backward()
-        optim.clip_grad_norm(self.model.parameters(), LONGEST)
+        optim.clip_grad_norm(self.trained, LONGEST)
         self.optimizer.step()
 
     def parameters(self) -> dict[str, Tensor]:
         return dict(self.model.named_parameters())
+
+
+class GPTSmallPages(GPTOurs):
+    """Ours, in pages of 4 KB."""
+
+    def __init__(self, seed: int) -> None:
+        memory.ask_for_large_pages = lambda: None
+        super().__init__(seed)
 
 
 class GPTTextbook(OnThePlainStorey, GPTOurs):

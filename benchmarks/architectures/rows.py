@@ -10,6 +10,7 @@ ROWS = (
         "one training step of a GPT, 4 blocks of 4 heads, 128 wide, batch 12 x 64 characters, AdamW, float32",
         {
             "ours": gpt.GPTOurs,
+            "small-pages": gpt.GPTSmallPages,
             "textbook": gpt.GPTTextbook,
             "torch": gpt.GPTPyTorch,
             "torch-best": gpt.GPTPyTorchBest,

@@ -4,7 +4,8 @@ Importing it changes nothing, nor do small networks. From the first operation on
 
 - threads of ours compute the parts, one for each core but the caller's; between operations they sleep (`parallel.py`);
 - BLAS has one thread while an operation of ours computes, and its own number again as soon as it is done (`blas.py`);
-- malloc keeps up to 256 MiB of freed memory for the next training step, for the rest of the process (`memory.py`).
+- malloc keeps up to 256 MiB of freed memory for the next training step, in large pages where there are any, for the
+  rest of the process (`memory.py`).
 
 `tune_process(False)`, or TINYGRAD_EDU_TUNE=0 in the environment, forbids all three. Gradients stay what they are, up to
 roundings; on two cores a step of mini-AlexNet takes about 1.7 times as long, one of the character LSTM 1.2 times.
