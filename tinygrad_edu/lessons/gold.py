@@ -56,9 +56,10 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
         try:
             returned = _called(answer, trial, arguments)
         except Exception:  # as where a matrix that is not square is not transposed: what went before may tell
-            known = "" if not answers or _all_right(answers, trials) else _known_mistake(exercise, trials, answers)
-            if known:
-                return Verdict(False, f"known mistake: {known}")
+            if answers and not _all_right(answers, trials):
+                known = _known_mistake(exercise, trials, answers, names)
+                if known:
+                    return Verdict(False, f"known mistake: {known}")
             raise
         problem = _written_into(trial, arguments, names) or _no_arrays(exercise, trial, returned)
         if problem:
@@ -66,7 +67,7 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
         answers.append(_as_arrays(returned))
     if _all_right(answers, trials):
         return _repeatable(answer, trials, answers) or Verdict(True, _praise(exercise, trials))
-    known = _known_mistake(exercise, trials, answers)
+    known = _known_mistake(exercise, trials, answers, names)
     if known:
         return Verdict(False, f"known mistake: {known}")
     for trial, a in zip(trials, answers):
@@ -183,22 +184,38 @@ def _repeatable(answer: Callable[..., Any], trials: list[Trial], answers: list[A
 # --- what it may be ---
 
 
-def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays]) -> str:
-    """What the first known mistake says that gives the same as the answers so far, in every trial; else ""."""
-    for wrong in exercise.wrong:
-        mistaken = exercise.adapt(wrong.answer)
-        if all(_makes(mistaken, trial, a) for trial, a in zip(trials, answers)):
-            return wrong.says
-    return ""
+def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays], names: list[str]) -> str:
+    """What the first known mistake says that gives the same as the answers so far, in every trial; else "".
+
+    After those that give the same come those that give the same where the answers are wrong: who has forgotten a sum
+    in one gradient, and not in the others as well, is told of it, and which of them are right.
+    """
+    wanted = _wanted(trials[0], names)
+    wrong = {i for i in range(len(wanted)) if not all(_close(a[i], t.right[i]) for a, t in zip(answers, trials))}
+    fine = " and ".join(name for i, name in enumerate(wanted) if i not in wrong)
+    in_part = ""
+    for mistake in exercise.wrong:
+        same = _same_gradients(exercise.adapt(mistake.answer), trials, answers)
+        if len(same) == len(wanted):
+            return mistake.says
+        if wrong <= same and not in_part:
+            in_part = f"{mistake.says} ({fine}: right)"
+    return in_part
 
 
-def _makes(mistaken: Callable[..., Any], trial: Trial, a: Arrays) -> bool:
-    try:
-        with np.errstate(all="ignore"):
-            made = mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options))
-    except ValueError:  # NumPy's, for shapes for which the mistake cannot be made
-        return False
-    return _same(a, _as_arrays(made), 1e-6)
+def _same_gradients(mistaken: Callable[..., Any], trials: list[Trial], answers: list[Arrays]) -> set[int]:
+    """Which gradients are in every trial as the mistake makes them."""
+    same = set(range(len(answers[0])))
+    for trial, a in zip(trials, answers):
+        if not same:
+            break
+        try:
+            with np.errstate(all="ignore"):
+                made = _as_arrays(mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options)))
+        except ValueError:  # NumPy's, for shapes for which the mistake cannot be made
+            return set()
+        same = {i for i in same if _close(a[i], made[i], 1e-6)}
+    return same
 
 
 def _wrong_shape(name: str, g: np.ndarray, right: np.ndarray, trial: Trial) -> str:
