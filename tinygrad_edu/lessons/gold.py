@@ -2,14 +2,15 @@
 
 The right gradient comes from the tape of the package's operation, for random G; the slopes of its values confirm it
 wherever there is no kink. A wrong answer gets one message. In this order: what cannot be compared at all (no array, a
-wrong number of gradients), a known mistake, a wrong shape, what was written into, and then guesses: a factor, a
-transposition, a G that was taken for 1, single entries.
+wrong number of gradients, what was written into), a known mistake, another order, a wrong shape, and then guesses: a
+factor, a transposition, a G that was taken for 1, single entries.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,11 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
     known = _known_mistake(exercise, trials, answers, names)
     if known:
         return Verdict(False, f"known mistake: {known}")
+    order = _in_another_order(trials, answers)
+    if order:
+        came = ", ".join(_wanted(trials[0], names)[i] for i in order)
+        wanted = ", ".join(_wanted(trials[0], names))
+        return Verdict(False, f"all are right, but returned in another order: {came}; wanted are {wanted}")
     for trial, a in zip(trials, answers):
         for name, g, right in zip(_wanted(trial, names), a, trial.right):
             if g.shape != right.shape:
@@ -216,6 +222,14 @@ def _same_gradients(mistaken: Callable[..., Any], trials: list[Trial], answers: 
             return set()
         same = {i for i in same if _close(a[i], made[i], 1e-6)}
     return same
+
+
+def _in_another_order(trials: list[Trial], answers: list[Arrays]) -> tuple[int, ...]:
+    """Which gradients they are, one after the other, where all are right and only their order is not; else ()."""
+    for order in itertools.permutations(range(len(answers[0]))):
+        if all(_same(a, tuple(t.right[i] for i in order)) for a, t in zip(answers, trials)):
+            return order
+    return ()
 
 
 def _wrong_shape(name: str, g: np.ndarray, right: np.ndarray, trial: Trial) -> str:
