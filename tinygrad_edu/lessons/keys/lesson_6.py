@@ -8,9 +8,10 @@ import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
+from tinygrad_edu.lessons.keys.walks import backwards, forwards, without_first, without_last
 
 
-def _rnn(da=None, back=None, keeps_last=False, state=0, forwards=False, per_step=False):
+def _rnn(da=None, back=None, keeps_last=False, state=0, walk=backwards, per_step=False):
     """An answer to 6.1 with another da(own, from_next, h, t), or another way to h_(t-1), back(dh, da, U, before)."""
 
     def answer(G, x, W, U, b):
@@ -19,8 +20,7 @@ def _rnn(da=None, back=None, keeps_last=False, state=0, forwards=False, per_step
             h.append(np.tanh(x[:, t] @ W + h[t] @ U + b))
         dx, dW, dU, db = np.zeros_like(x), 0 * W, 0 * U, 0 * b
         from_next = 0 * h[0]
-        steps = range(1, len(h))
-        for t in steps if forwards else reversed(steps):
+        for t in walk(len(h) - 1):
             own = G[:, t - 1]
             d = da(own, from_next, h, t) if da else (own + from_next) * (1 - h[t] ** 2)
             dx[:, t - 1] = d @ W.T
@@ -29,7 +29,7 @@ def _rnn(da=None, back=None, keeps_last=False, state=0, forwards=False, per_step
             dU = dU + h[t - 1 + state].T @ d
             db = db + d.sum(axis=0)
             from_next = back(own + from_next, d, U, from_next) if back else d @ U.T
-        scale = len(steps) if per_step else 1
+        scale = len(h) - 1 if per_step else 1
         return dx, dW / scale, dU / scale, db / scale
 
     return answer
@@ -175,7 +175,15 @@ EXERCISES = (
                 _rnn(da=lambda own, from_next, h, t: ((own if t == len(h) - 1 else 0) + from_next) * (1 - h[t] ** 2)),
             ),
             Wrong(
-                "you walk from the first step to the last; the gradient comes from the last one", _rnn(forwards=True)
+                "you walk from the first step to the last; the gradient comes from the last one", _rnn(walk=forwards)
+            ),
+            Wrong(
+                "the walk begins a step too late: what G has for the last step is lost; range(T, 0, -1) is T ... 1",
+                _rnn(walk=without_last),
+            ),
+            Wrong(
+                "the walk ends a step too early, before the first step; range(T, 0, -1) is T ... 1",
+                _rnn(walk=without_first),
             ),
             Wrong(
                 "the weights' gradients are sums over the steps, and you took means: whether to divide is the loss's "

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
+from tinygrad_edu.lessons.keys.walks import backwards, forwards, without_first, without_last
 from tinygrad_edu.optim import clip_grad_norm
 
 
@@ -15,11 +16,10 @@ def _power(x, W, steps):
     return x
 
 
-def _power_back(terms=None, term=None, back=None, first=1, steps_of_dx=None, forwards=False):
+def _power_back(terms=None, term=None, back=None, walk=backwards, steps_of_dx=None):
     """An answer to 7.1 with some of dL/dW's terms alone, other ones, or another way back.
 
-    terms(t, steps) says which, term(h, t, dh, G, W) is one, back(dh, W) leads to the state before, and the walk ends
-    at `first`.
+    terms(t, steps) says which, term(h, t, dh, G, W) is one, back(dh, W) leads to the state before.
     """
 
     def answer(G, x, W, steps):
@@ -27,8 +27,7 @@ def _power_back(terms=None, term=None, back=None, first=1, steps_of_dx=None, for
         for _ in range(steps):
             h.append(h[-1] @ W)
         dW, dh = np.zeros_like(W), G
-        walk = range(first, steps + 1)
-        for t in walk if forwards else reversed(walk):
+        for t in walk(steps):
             if terms is None or terms(t, steps):
                 dW = dW + (term(h, t, dh, G, W) if term else h[t - 1].T @ dh)
             dh = back(dh, W) if back else dh @ W.T
@@ -123,13 +122,20 @@ EXERCISES = (
             ),
             Wrong(
                 "you walk from the first step to the last; the gradient comes from the last one",
-                _power_back(forwards=True),
+                _power_back(walk=forwards),
             ),
             Wrong(
                 "dh is added to what it was a step later: it must replace it, dh = dh W^T, with = in place of +=",
                 _power_back(back=lambda dh, W: dh + dh @ W.T),
             ),
-            Wrong("the walk ends a step too early: the first step, from x to h_1, is missing", _power_back(first=2)),
+            Wrong(
+                "the walk ends a step too early: the first step, from x to h_1, is missing",
+                _power_back(walk=without_first),
+            ),
+            Wrong(
+                "the walk begins a step too late: the last step, from h_(steps-1) to y, is missing",
+                _power_back(walk=without_last),
+            ),
             Wrong(
                 "dL/dx must go back through all the steps, and yours goes through one",
                 _power_back(steps_of_dx=lambda W, steps: W.T),
