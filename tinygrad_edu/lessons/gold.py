@@ -201,7 +201,7 @@ def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays], n
     fine = " and ".join(name for i, name in enumerate(wanted) if i not in wrong)
     in_part = ""
     for mistake in exercise.wrong:
-        same = _same_gradients(exercise.adapt(mistake.answer), trials, answers)
+        same = _same_gradients(exercise.adapt(mistake.answer), trials, answers, wrong)
         if len(same) == len(wanted):
             return mistake.says
         if wrong <= same and not in_part:
@@ -209,12 +209,14 @@ def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays], n
     return in_part
 
 
-def _same_gradients(mistaken: Callable[..., Any], trials: list[Trial], answers: list[Arrays]) -> set[int]:
-    """Which gradients are in every trial as the mistake makes them."""
+def _same_gradients(
+    mistaken: Callable[..., Any], trials: list[Trial], answers: list[Arrays], wrong: set[int]
+) -> set[int]:
+    """Which gradients are in every trial as the mistake makes them; none where one of the `wrong` ones is not."""
     same = set(range(len(answers[0])))
     for trial, a in zip(trials, answers):
-        if not same:
-            break
+        if not wrong <= same:
+            return set()
         try:
             with np.errstate(all="ignore"):
                 made = _as_arrays(mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options)))
