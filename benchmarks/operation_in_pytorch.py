@@ -11,6 +11,7 @@ RECURRENT = ((0, 1, 2), (1, 0), (1, 0), (0,)), (0, 1, 2)
 LAYOUTS = {
     "linear": (((0, 1), (1, 0), (0,)), (0, 1)),
     "conv2d": (((0, 3, 1, 2), (3, 2, 0, 1), (0,)), (0, 3, 1, 2)),  # (N, C, H, W) and (O, C, KH, KW)
+    "attention": (3 * ((0, 1, 2, 3),), (0, 1, 2, 3)),
     "simple_rnn": RECURRENT,
     "lstm": RECURRENT,
 }
@@ -44,6 +45,8 @@ class PyTorchOperation(Contender):
         match self.operation:
             case "linear":
                 return torch.nn.functional.linear(*self.leaves)
+            case "attention":
+                return torch.nn.functional.scaled_dot_product_attention(*self.leaves)
             case "conv2d":
                 return torch.nn.functional.conv2d(*self.leaves, padding=1)
         x, *weights = self.leaves

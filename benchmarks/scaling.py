@@ -5,6 +5,7 @@ with logarithmic scales, proportional work lies on a line of slope 1: seconds = 
 log(seconds) = s log(size) + log(c).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -99,6 +100,13 @@ SERIES = (
         "output channels",
         CHANNELS,
         lambda O: ((16, 10, 10, 32), (3, 3, 32, O), (O,)),
+    ),
+    series(
+        "attention-weights",
+        "attention of 4 heads of 32 numbers",
+        "queries times keys",
+        [T * T for T in (512, 1024, 2048)],
+        lambda size: 3 * ((1, 4, math.isqrt(size), 32),),
     ),
 )
 ROWS = tuple(row for one in SERIES for row in one.rows.values())

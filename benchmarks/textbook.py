@@ -52,7 +52,7 @@ def recurrent(gates: int, N: int, T: int, D: int, H: int, biases: tuple[int, ...
     return (N, T, D), (D, gates * H), (H, gates * H), (*biases, gates * H)
 
 
-MAPS = (128, 32, 32, 48)
+MAPS, HEADS, CAUSAL = (128, 32, 32, 48), (12, 4, 64, 32), {"causal": True}
 ROWS = (
     row("conv2d", "conv2d of 128 maps 10 x 10, 48 to 128 channels", 3, ((128, 10, 10, 48), (3, 3, 48, 128), (128,))),
     row("conv2d-small", "conv2d of 128 maps 3 x 3, 192 channels", 5, ((128, 3, 3, 192), (3, 3, 192, 192), (192,))),
@@ -77,6 +77,8 @@ ROWS = (
         ((65, 32),),
         others=lambda rng: (rng.integers(0, 65, (128, 30)),),
     ),
+    row("attention", "causal attention of 12 x 4 heads, 64 places of 32 numbers", 20, 3 * (HEADS,), options=CAUSAL),
+    row("attention-long", "the same of 4 heads, 2048 places", 1, 3 * ((1, 4, 2048, 32),), options=CAUSAL),
     row("dropout", "dropout of 128 x 1024", 50, ((128, 1024),), others=lambda rng: (0.5, rng)),
     row(
         "softmax_cross_entropy",

@@ -191,7 +191,7 @@ def test_results_ask_for_forty_rounds_and_for_every_row(tmp_path):
     assert command_line.chosen(real.GROUPS, None, everything=True) == list(real.GROUPS)
     assert command_line.parse([], real.GROUPS).rounds == 10
     default = command_line.chosen(real.GROUPS, None, everything=False)
-    assert [group.name for group in default] == ["practicals", "basics"]
+    assert [group.name for group in default] == ["practicals", "architectures", "basics"]
     assert command_line.parse(["--results"], real.GROUPS).results == ROOT / "benchmarks"
 
 

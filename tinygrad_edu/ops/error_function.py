@@ -31,10 +31,11 @@ def _in_single_precision(X: Array) -> Array:
     x = xp.clip(X, -LARGEST, LARGEST)
     u = x * x
     first, *others = _argument_of_tanh()
-    p = xp.full_like(u, first)
-    for coefficient in others:  # Horner's rule
-        p *= u
+    p = first * u
+    for coefficient in others[:-1]:  # Horner's rule
         p += coefficient
+        p *= u
+    p += others[-1]
     p *= x
     return xp.tanh(p, out=p)
 
