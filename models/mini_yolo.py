@@ -216,7 +216,7 @@ def main(arguments=None):
         ("validation mean average precision", "-", f"{final['validation_map']:.3f}"),
     ]
     baselines = [
-        ("of connected components, called by the nearest mean digit", precision(guesses, 0.5)),
+        ("of connected components (nearest mean digit)", precision(guesses, 0.5)),
         ("the same at IoU 0.75", precision(guesses, 0.75)),
     ]
     run.finish(model, final, rows, baselines)

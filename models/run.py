@@ -226,7 +226,7 @@ class Run:
         report: list[tuple[str, str, str]],
         baselines: Sequence[tuple[str, str]] = (),
         **facts: Any,
-    ) -> dict[str, Any]:
+    ) -> None:
         """Write the last files and print the table.
 
         Parameters
@@ -253,7 +253,6 @@ class Run:
         self.lock.close()
         if self.history.interrupted:
             raise KeyboardInterrupt  # the exit status says so, and the tour ends as well
-        return final
 
     def remarks(self) -> list[str]:
         """What a reader of the figures must know, each in a sentence."""
