@@ -259,7 +259,7 @@ def draw(run, model, vocabulary, validation, beside, rates):
         "characters read (millions)": {name: (tokens, y) for name, (tokens, _, y) in curves.items()},
         "seconds of training": {name: (seconds, y) for name, (_, seconds, y) in curves.items()},
     }
-    plots.losses_against(run.out / "time.png", panels, f"validation {nats}", f"Data and time that {of} takes")
+    plots.losses_against(run.out / "time.png", panels, f"validation {nats}", f"Loss of {of} against data and time")
     path, course = run.out / "learning_rate.png", {"rate": (np.arange(len(rates)), rates)}
     plots.series(path, course, "iteration", "learning rate", f"Learning rate of {of}")
     line = vocabulary.decode(validation).partition("\n\n")[2] or vocabulary.decode(validation)  # somebody speaks

@@ -146,7 +146,7 @@ IMAGES, KERNEL = RNG.normal(size=(5, 50, 40, 16)), RNG.normal(size=(3, 3, 16, 8)
 
 
 def test_a_large_convolution():
-    gradcheck(lambda x, k: ops.conv2d(x, k), IMAGES, KERNEL, seed=3, thorough=False)
+    gradcheck(lambda x, k: ops.conv2d(x, k), IMAGES[:3], KERNEL, seed=3, thorough=False)
     gradcheck(product(lambda D: D, lambda D: D), IMAGES[:2], KERNEL[1, 1])
 
 

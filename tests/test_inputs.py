@@ -163,6 +163,10 @@ REFUSED = {
         lambda: plots.series(None, {"a": [1.0, 2.0, 3.0]}, "t", "x", "y"), ValueError,
         r"series: curve 'a' must be two arrays, \(x, y\), got \[1.0, 2.0, 3.0\]",
     ),
+    "one logarithmic axis": (
+        lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", logarithmic="x"), TypeError,
+        "series: logarithmic must be True or False",
+    ),
     "ticks without labels": (
         lambda: plots.series(None, {"a": ([1.0], [2.0])}, "t", "x", "y", ticks=[1]), ValueError,
         "series: ticks must be positions and labels",

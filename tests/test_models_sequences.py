@@ -1,6 +1,7 @@
 """The sequence scripts: small runs, their files, sampling, bad input."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,15 +97,28 @@ def test_gradients_vanish_in_a_weak_network_and_not_in_an_open_lstm():
 # --- Shakespeare ---
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """A folder with a short text, and in `out` the weights of a very short run on it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "shakespeare").mkdir()
+    text = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
+    (folder / "shakespeare" / "input.txt").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYGRAD_EDU_DATA", str(folder))
+        patch.chdir(folder)
+        patch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 20)
+        patch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 5)
+        assert shakespeare_lstm.main([*QUIET, "--epochs", "2", "--out", "out"]) == 0
+    return folder
+
+
 @pytest.fixture
-def trained(in_folder, monkeypatch):
-    """A folder with the weights of a very short run on a short text."""
+def trained(trained_once, in_folder, monkeypatch):
+    """A copy of it, of the test's own; what is written there."""
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 20)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 5)
-    (in_folder / "shakespeare").mkdir()
-    text = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
-    (in_folder / "shakespeare" / "input.txt").write_text(text)
-    assert shakespeare_lstm.main([*QUIET, "--epochs", "2", "--out", "out"]) == 0
+    shutil.copytree(trained_once, in_folder, dirs_exist_ok=True)
     return in_folder / "out"
 
 

@@ -39,6 +39,16 @@ def test_the_legend_of_clipping_explains_thin_and_thick_lines():
     assert shown["thin: every step"] < shown["thick: mean of the last 10"]
 
 
+def test_a_series_on_logarithmic_axes_names_the_powers_of_ten():
+    x = 10.0 ** np.arange(-12, 1)
+    figure = plots.series(
+        None, {"a": (x, x**2), "b": (x, np.where(x > 1e-6, x, 0))}, "step", "error", "T", logarithmic=True
+    )
+    texts = [text for text, _ in check_texts(figure)]
+    assert sum("10^{-12}" in text for text in texts) == 2
+    assert not any(text.strip("$").startswith("−") for text in texts)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -5,6 +5,8 @@ import json
 import math
 import os
 import re
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -267,3 +269,18 @@ def test_an_unfinished_epoch_is_gone_on_with_where_it_was():
     assert history.epochs == whole.epochs
     assert history.unfinished == Unfinished()
     assert fit(step, data, 1, history=History(unfinished=begun)).epochs == whole.epochs  # nobody waits to be told
+
+
+def test_in_a_notebook_without_ipywidgets_the_import_warns_of_nothing():
+    """What a kernel looks like to tqdm, which then misses the widgets."""
+    code = """
+import sys, types
+sys.modules["IPython"] = types.ModuleType("IPython")
+sys.modules["IPython"].get_ipython = lambda: types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
+sys.modules["ipywidgets"] = None
+import tinygrad_edu.training
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

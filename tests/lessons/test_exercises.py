@@ -1,5 +1,6 @@
 """Every exercise: untouched it fails, its solution passes, each wrong answer gets its own diagnosis."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def wrong_answers():
     return found
 
 
+WRONG_ANSWERS = wrong_answers()
+
+
+@functools.cache
+def said_of(number, written):
+    """The verdict on a wrong answer, for the two tests that look at it."""
+    return verdict_on(one_exercise(number), written)
+
+
 @every
 def test_the_untouched_file_fails(exercise):
     with pytest.raises(NotImplementedError):
@@ -48,9 +58,9 @@ def test_the_solution_passes(exercise):
     assert found.says.startswith("right")
 
 
-@pytest.mark.parametrize(("exercise", "written"), wrong_answers())
+@pytest.mark.parametrize(("exercise", "written"), WRONG_ANSWERS)
 def test_a_wrong_answer_gets_its_diagnosis(exercise, written):
-    found = verdict_on(exercise, written)
+    found = said_of(exercise.number, written)
     assert not found.passed
     assert re.search(written.__doc__, found.says, re.DOTALL), found.says
 
@@ -65,7 +75,7 @@ def test_each_known_mistake_is_wrong_and_told_as_what_it_is(exercise):
 
 @every
 def test_there_are_three_wrong_answers_each_with_a_diagnosis_of_its_own(exercise):
-    says = [verdict_on(exercise, case.values[1]).says for case in wrong_answers() if case.values[0] is exercise]
+    says = [said_of(exercise.number, case.values[1]).says for case in WRONG_ANSWERS if case.values[0] is exercise]
     assert len(says) >= 3
     assert len(set(says)) == len(says)
 

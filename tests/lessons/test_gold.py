@@ -69,6 +69,27 @@ def test_what_is_wrong_with_one_gradient_is_told(wrong, diagnosis):
     assert text.endswith("(dL/db: right)") == text.startswith("dL/dx is")
 
 
+def test_gradients_in_another_order_are_seen():
+    verdict = gold.check(MEAN, lambda G, x, b: (db(G, x, b), dx(G, x, b)))
+    assert verdict.says == "all are right, but returned in another order: dL/db, dL/dx; wanted are dL/dx, dL/db"
+
+
+def test_a_known_mistake_made_in_one_of_two_gradients_is_told_with_what_is_right():
+    both = Gold(
+        number="9.7", title="", function="f", forward=lambda x, b: (x * b).sum(axis=0), hints=("", "", ""),
+        cases=(case((3, 2), (3, 2)), case((2, 4), (2, 4))),
+        wrong=(
+            Wrong("G is missing", lambda G, x, b: (b, x)),
+            Wrong("they are halves", lambda G, x, b: (G * b / 2, G * x / 2)),
+        ),
+    )  # fmt: skip
+    says = lambda f: gold.check(both, f).says  # noqa: E731
+    assert says(lambda G, x, b: (G * b / 2, G * x / 2)) == "known mistake: they are halves"
+    assert says(lambda G, x, b: (G * b / 2, G * x)) == "known mistake: they are halves (dL/db: right)"
+    assert says(lambda G, x, b: (G * b, x + 0)) == "known mistake: G is missing (dL/dx: right)"
+    assert says(lambda G, x, b: (G * b / 2, x + 0)).startswith("dL/dx is off by a factor")  # one of each
+
+
 def test_a_transposed_gradient_is_seen_where_it_is_square():
     square = Gold(
         number="9.2", title="", function="f", forward=lambda x: x * Tensor(np.arange(9.0).reshape(3, 3)),

@@ -1,6 +1,7 @@
 """`python -m tinygrad_edu.lessons`: what each command prints, writes and leaves alone."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -179,8 +180,16 @@ def test_grade_prints_a_table_and_writes_it(run, monkeypatch):
         "written to grades.csv",
     ]
     with open("grades.csv", newline="") as file:
-        assert list(csv.reader(file))[1:] == [["ada", "passed", "1 of 1"], ["'=1+1", "-", "0 of 1"],
-                                              ["carl", "error", "0 of 1"]]  # fmt: skip
+        assert list(csv.reader(file)) == [
+            ["learner", "1.1", "passed", "reasons"],
+            ["ada", "passed", "1 of 1", ""],
+            ["'=1+1", "-", "0 of 1", ""],
+            [
+                *("carl", "error", "0 of 1"),
+                "1.1: e1_1.py, line 2, in mul_backward: your answer ends the program (sys.exit), "
+                "instead of returning something",
+            ],
+        ]
 
 
 def test_one_learners_answer_does_not_change_anothers_mark(tmp_path):
@@ -193,8 +202,32 @@ def test_one_learners_answer_does_not_change_anothers_mark(tmp_path):
     for name in ("ada", "carl"):
         solve(tmp_path / name)
     table = grade.rows([tmp_path / "ada", tmp_path / "carl"], [EXERCISE], judge)
-    assert [row[-1] for row in table[1:]] == ["1 of 1", "0 of 1"]
+    assert [row[-2] for row in table[1:]] == ["1 of 1", "0 of 1"]
     assert judged == [tmp_path / "ada" / "e1_1.py", tmp_path / "carl" / "e1_1.py"]
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        ("known mistake: G is missing", "known mistake: G is missing"),
+        ('2 of 3 are caught; "exp" slips, softly\nalso through: relu', '2 of 3 are caught; "exp" slips, softly'),
+        (
+            "e1_1.py, line 3: this is not Python: invalid syntax\n    x = = 1",
+            "e1_1.py, line 3: this is not Python: inv",
+        ),
+        ("e1_1.py, line 2, in f:\n    1 / 0\nZeroDivisionError: by zero\nnote", "e1_1.py, line 2, in f: ZeroDivisionE"),
+        ("ValueError: \x1b[31m\tred", "ValueError:  [31m red"),
+        ("ValueError: " + "x" * 5000, "ValueError: xxx"),
+    ],
+)
+def test_a_reason_is_one_short_line_also_in_the_table(says, reason, tmp_path):
+    solve(tmp_path)
+    table = grade.rows([tmp_path], [EXERCISE], lambda number, path: Outcome(number, "wrong", says))
+    (read,) = list(csv.DictReader(io.StringIO(grade.as_csv(table))))
+    assert read["reasons"].startswith(f"1.1: {reason}")
+    assert read["reasons"].isprintable()
+    assert len(read["reasons"]) <= 5 + grade.REASON
+    assert says.splitlines()[-1] == says or says.splitlines()[-1] not in read["reasons"]
 
 
 # --- notebooks --------------------------------------------------------------------------------------------------------

@@ -119,6 +119,7 @@ LOOKING = {
         {
             **{"path": PICTURE, "curves": {"a": (np.arange(3), np.arange(3)), "b": (np.arange(3), np.arange(3))}},
             **{"xlabel": "t", "ylabel": "y", "title": "title", "ticks": ([0, 1], ["a", "b"]), "baseline": "a"},
+            "logarithmic": False,
         },
     ),
     "plots.gradient_flow": lambda: Call(

@@ -64,7 +64,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "Each answer runs in a process with limits of time and memory, as you: that is no sandbox for strangers."
     )
     sub.add_argument("learners", metavar="FOLDER", nargs="+", type=Path)
-    sub.add_argument("--csv", metavar="FILE", type=Path, help="write the table into this file as well")
+    sub.add_argument(
+        "--csv",
+        metavar="FILE",
+        type=Path,
+        help="write the table into this file as well, with a reason for each failure",
+    )
     return parser.parse_args(arguments)
 
 

@@ -2,14 +2,15 @@
 
 The right gradient comes from the tape of the package's operation, for random G; the slopes of its values confirm it
 wherever there is no kink. A wrong answer gets one message. In this order: what cannot be compared at all (no array, a
-wrong number of gradients), a known mistake, a wrong shape, what was written into, and then guesses: a factor, a
-transposition, a G that was taken for 1, single entries.
+wrong number of gradients, what was written into), a known mistake, another order, a wrong shape, and then guesses: a
+factor, a transposition, a G that was taken for 1, single entries.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +57,10 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
         try:
             returned = _called(answer, trial, arguments)
         except Exception:  # as where a matrix that is not square is not transposed: what went before may tell
-            known = "" if not answers or _all_right(answers, trials) else _known_mistake(exercise, trials, answers)
-            if known:
-                return Verdict(False, f"known mistake: {known}")
+            if answers and not _all_right(answers, trials):
+                known = _known_mistake(exercise, trials, answers, names)
+                if known:
+                    return Verdict(False, f"known mistake: {known}")
             raise
         problem = _written_into(trial, arguments, names) or _no_arrays(exercise, trial, returned)
         if problem:
@@ -66,9 +68,14 @@ def check(exercise: Gold, written: Callable[..., Any]) -> Verdict:
         answers.append(_as_arrays(returned))
     if _all_right(answers, trials):
         return _repeatable(answer, trials, answers) or Verdict(True, _praise(exercise, trials))
-    known = _known_mistake(exercise, trials, answers)
+    known = _known_mistake(exercise, trials, answers, names)
     if known:
         return Verdict(False, f"known mistake: {known}")
+    order = _in_another_order(trials, answers)
+    if order:
+        came = ", ".join(_wanted(trials[0], names)[i] for i in order)
+        wanted = ", ".join(_wanted(trials[0], names))
+        return Verdict(False, f"all are right, but returned in another order: {came}; wanted are {wanted}")
     for trial, a in zip(trials, answers):
         for name, g, right in zip(_wanted(trial, names), a, trial.right):
             if g.shape != right.shape:
@@ -183,22 +190,48 @@ def _repeatable(answer: Callable[..., Any], trials: list[Trial], answers: list[A
 # --- what it may be ---
 
 
-def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays]) -> str:
-    """What the first known mistake says that gives the same as the answers so far, in every trial; else ""."""
-    for wrong in exercise.wrong:
-        mistaken = exercise.adapt(wrong.answer)
-        if all(_makes(mistaken, trial, a) for trial, a in zip(trials, answers)):
-            return wrong.says
-    return ""
+def _known_mistake(exercise: Gold, trials: list[Trial], answers: list[Arrays], names: list[str]) -> str:
+    """What the first known mistake says that gives the same as the answers so far, in every trial; else "".
+
+    After those that give the same come those that give the same where the answers are wrong: who has forgotten a sum
+    in one gradient, and not in the others as well, is told of it, and which of them are right.
+    """
+    wanted = _wanted(trials[0], names)
+    wrong = {i for i in range(len(wanted)) if not all(_close(a[i], t.right[i]) for a, t in zip(answers, trials))}
+    fine = " and ".join(name for i, name in enumerate(wanted) if i not in wrong)
+    in_part = ""
+    for mistake in exercise.wrong:
+        same = _same_gradients(exercise.adapt(mistake.answer), trials, answers, wrong)
+        if len(same) == len(wanted):
+            return mistake.says
+        if wrong <= same and not in_part:
+            in_part = f"{mistake.says} ({fine}: right)"
+    return in_part
 
 
-def _makes(mistaken: Callable[..., Any], trial: Trial, a: Arrays) -> bool:
-    try:
-        with np.errstate(all="ignore"):
-            made = mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options))
-    except ValueError:  # NumPy's, for shapes for which the mistake cannot be made
-        return False
-    return _same(a, _as_arrays(made), 1e-6)
+def _same_gradients(
+    mistaken: Callable[..., Any], trials: list[Trial], answers: list[Arrays], wrong: set[int]
+) -> set[int]:
+    """Which gradients are in every trial as the mistake makes them; none where one of the `wrong` ones is not."""
+    same = set(range(len(answers[0])))
+    for trial, a in zip(trials, answers):
+        if not wrong <= same:
+            return set()
+        try:
+            with np.errstate(all="ignore"):
+                made = _as_arrays(mistaken(*trial.arguments(), **copy.deepcopy(trial.case.options)))
+        except ValueError:  # NumPy's, for shapes for which the mistake cannot be made
+            return set()
+        same = {i for i in same if _close(a[i], made[i], 1e-6)}
+    return same
+
+
+def _in_another_order(trials: list[Trial], answers: list[Arrays]) -> tuple[int, ...]:
+    """Which gradients they are, one after the other, where all are right and only their order is not; else ()."""
+    for order in itertools.permutations(range(len(answers[0]))):
+        if all(_same(a, tuple(t.right[i] for i in order)) for a, t in zip(answers, trials)):
+            return order
+    return ()
 
 
 def _wrong_shape(name: str, g: np.ndarray, right: np.ndarray, trial: Trial) -> str:

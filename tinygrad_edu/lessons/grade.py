@@ -17,6 +17,7 @@ from tinygrad_edu.lessons.folder import state
 from tinygrad_edu.lessons.judge import Outcome, judge
 
 Judge = Callable[[str, Path], Outcome]
+REASON = 160  # characters of one, at most
 AT_ONCE = 2  # checks side by side; each is a process of its own
 
 
@@ -34,18 +35,30 @@ def check_all(exercises: Sequence[Exercise], folder: Path, judge: Judge = judge)
 
 
 def rows(folders: Sequence[Path], exercises: Sequence[Exercise], judge: Judge = judge) -> list[list[str]]:
-    """The table: a head, and a row for each folder, "-" where nothing was written."""
-    table = [["learner", *(exercise.number for exercise in exercises), "passed"]]
+    """The table: a head, and a row for each folder, "-" where nothing was written; last, why others did not pass."""
+    table = [["learner", *(exercise.number for exercise in exercises), "passed", "reasons"]]
     for folder in folders:
         outcomes = check_all(exercises, folder, judge)
         marks = ["-" if outcome.status in ("missing", "not written") else outcome.status for outcome in outcomes]
         passed = sum(outcome.passed for outcome in outcomes)
-        table.append([str(folder), *marks, f"{passed} of {len(outcomes)}"])
+        failed = [outcome for outcome, mark in zip(outcomes, marks) if mark not in ("-", "passed")]
+        reasons = " | ".join(f"{outcome.number}: {reason(outcome)}" for outcome in failed)
+        table.append([str(folder), *marks, f"{passed} of {len(outcomes)}", reasons])
     return table
 
 
+def reason(outcome: Outcome) -> str:
+    """Why it did not pass, in one line: what is said first, or where it happened and what."""
+    lines = [line for line in outcome.says.splitlines() if line.strip() and not line.startswith(" ")]  # no code
+    lines = lines or [outcome.status]
+    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= REASON else f"{text[: REASON - 3]}..."
+
+
 def as_text(table: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest entry."""
+    """Columns as wide as their widest entry, without the reasons, which are long."""
+    table = [row[:-1] for row in table]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in table)
 

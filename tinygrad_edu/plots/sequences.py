@@ -22,6 +22,7 @@ def series(
     title: str,
     ticks: tuple[Sequence[float], Sequence[str]] | None = None,
     baseline: str | None = None,
+    logarithmic: bool = False,
 ) -> Figure:
     """Draw series over a common axis, such as the truth and the predictions for parts of it.
 
@@ -34,6 +35,7 @@ def series(
     title : one or two lines above the axes.
     ticks : positions and labels of the x axis, where numbers say little (years, say).
     baseline : the name of a curve that is drawn thin and dotted, over the others: what could be had without learning.
+    logarithmic : whether both axes are; what is not positive leaves a gap.
 
     Raises
     ------
@@ -66,6 +68,8 @@ def series(
             else:
                 axes.plot(x, y, label=name, color=COLOURS[i - 1], linestyle=DASHES[i % 2], linewidth=1.7)
         axes.set(xlabel=xlabel, ylabel=ylabel)
+        if checks.flag("series", "logarithmic", logarithmic):
+            axes.set(xscale="log", yscale="log")
         set_title(figure, title)
         axes.margins(x=0.01)
         if ticks is not None:

@@ -12,18 +12,25 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
+from tqdm import TqdmWarning
 
 from tinygrad_edu import checks
 from tinygrad_edu.backend import device_of
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.markup import box, ends, table, tag
 from tinygrad_edu.tensor import Tensor
+
+with (
+    warnings.catch_warnings()
+):  # in a notebook without ipywidgets the bar is a line of text; that is no warning's worth
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm  # a bar of the notebook in a notebook, of the terminal elsewhere
 
 MOST_ROWS = 20  # of a history in a notebook
 Figures = dict[str, float]  # such as {"loss": 0.31, "accuracy": 91.2}

@@ -59,3 +59,47 @@ def rnn_backward_slope_of_the_step_before(G, x, W, U, b):
         da[:, t] = (G[:, t] + dh) * (1 - before[:, t] ** 2)
         dh = da[:, t] @ U.T
     return da @ W.T, np.einsum("ntd,nth->dh", x, da), np.einsum("ntk,nth->kh", before, da), da.sum((0, 1))
+
+
+def rnn(G, x, W, U, b, assigned="", back=lambda dh, da, U, before: da @ U.T, da=None):
+    before, after = forward(x, W, U, b)
+    dx, dW, dU, db, nxt = np.zeros_like(x), 0 * W, 0 * U, 0 * b, 0.0
+    for t in range(x.shape[1])[::-1]:
+        dh = G[:, t] + nxt
+        d = dh * (1 - after[:, t] ** 2) if da is None else da(G[:, t], nxt, after[:, t])
+        dx[:, t] = d @ W.T
+        dW = x[:, t].T @ d + (dW if "W" not in assigned else 0)
+        dU = before[:, t].T @ d + (dU if "U" not in assigned else 0)
+        db = d.sum(0) + (db if "b" not in assigned else 0)
+        nxt = back(dh, d, U, nxt)
+    return dx, dW, dU, db
+
+
+def rnn_backward_assigns_W(G, x, W, U, b):
+    r"known mistake: of the weights you kept the last step .* \+= in place of = \(dL/dx and dL/dU and dL/db: right\)"
+    return rnn(G, x, W, U, b, "W")
+
+
+def rnn_backward_assigns_W_and_U(G, x, W, U, b):
+    r"known mistake: of the weights you kept the last step .* \+= in place of = \(dL/dx and dL/db: right\)"
+    return rnn(G, x, W, U, b, "WU")
+
+
+def rnn_backward_adds_up_what_comes(G, x, W, U, b):
+    "known mistake: what comes from the next step is added to what came before it"
+    return rnn(G, x, W, U, b, back=lambda dh, da, U, before: before + da @ U.T)
+
+
+def rnn_backward_dh_not_set_anew(G, x, W, U, b):
+    "known mistake: dL/dh_t is carried on to .* as it is, beside da U\\^T"
+    return rnn(G, x, W, U, b, back=lambda dh, da, U, before: dh + da @ U.T)
+
+
+def rnn_backward_behind_the_slope(G, x, W, U, b):
+    "known mistake: what comes from the next step comes to h_t, before tanh's derivative"
+    return rnn(G, x, W, U, b, da=lambda own, nxt, h: own * (1 - h * h) + nxt)
+
+
+def rnn_backward_way_without_slope(G, x, W, U, b):
+    "known mistake: .* you took dL/dh_t U\\^T, without the derivative of tanh"
+    return rnn(G, x, W, U, b, back=lambda dh, da, U, before: dh @ U.T)

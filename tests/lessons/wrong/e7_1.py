@@ -44,3 +44,44 @@ def power_backward_transposed(G, x, W, steps):
         dW = dW + dh.T @ (x @ matrix_power(W, steps - 1 - t))
         dh = dh @ W.T
     return dh, dW
+
+
+def along(G, x, W, steps, term):
+    """Back with `term(h, dh, t)` for step t, h the state before it."""
+    h = [x]
+    for _ in range(steps):
+        h.append(h[-1] @ W)
+    dW, dh = 0 * W, G
+    for t in range(steps)[::-1]:
+        dW, dh = dW + term(h, dh, t), dh @ W.T
+    return dh, dW
+
+
+def power_backward_same_gradient_for_all(G, x, W, steps):
+    "known mistake: the terms of dL/dW have G in place of dh"
+    return along(G, x, W, steps, lambda h, dh, t: h[t].T @ G)
+
+
+def power_backward_same_state_for_all(G, x, W, steps):
+    "known mistake: the terms of dL/dW have x in place of"
+    return along(G, x, W, steps, lambda h, dh, t: x.T @ dh)
+
+
+def power_backward_led_back_first(G, x, W, steps):
+    "known mistake: dh is led back one step too early"
+    return along(G, x, W, steps, lambda h, dh, t: h[t].T @ (dh @ W.T))
+
+
+def power_backward_not_replaced(G, x, W, steps):
+    "known mistake: dh is added to what it was a step later"
+    h, dW, dh = x, 0 * W, G
+    states = [h := h @ W for _ in range(steps - 1)]
+    for h in [*states[::-1], x]:
+        dW = dW + h.T @ dh
+        dh = dh + dh @ W.T
+    return dh, dW
+
+
+def power_backward_pair_exchanged(G, x, W, steps):
+    "all are right, but returned in another order: dL/dW, dL/dx; wanted are dL/dx, dL/dW"
+    return along(G, x, W, steps, lambda h, dh, t: h[t].T @ dh)[::-1]

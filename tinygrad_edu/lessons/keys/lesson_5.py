@@ -54,15 +54,28 @@ def _everybody(dX, start, window, g, t, size):
     dX[start : start + size] += g / size
 
 
-def _normalised(mean=True, variance=True, gamma_inside=True, x_for_x_hat=False, unscaled=False):
-    """An answer to 5.2 with some of its parts left out or exchanged."""
+def _deviation(X, eps):
+    return np.sqrt(X.var(axis=0) + eps)
+
+
+def _mean(x):
+    return x.mean(axis=0)
+
+
+def _mean_of_row(x):
+    return x.mean(axis=1, keepdims=True)
+
+
+def _normalised(s=_deviation, s_of_dX=None, mean=_mean, terms=None, gamma_inside=True, sums=None):
+    """An answer to 5.2 with another deviation, mean or sums, or other `terms` to subtract from g."""
 
     def answer(G, X, gamma, beta, eps):
-        s = np.sqrt(X.var(axis=0) + eps)
-        x_hat = (X - X.mean(axis=0)) / s
+        x_hat = (X - mean(X)) / s(X, eps)
         g = G * gamma if gamma_inside else G
-        dX = g - mean * g.mean(axis=0) - variance * x_hat * (g * x_hat).mean(axis=0)
-        return dX if unscaled else dX / s, (G * (X if x_for_x_hat else x_hat)).sum(axis=0), G.sum(axis=0)
+        away = terms(g, X, x_hat) if terms else mean(g) + x_hat * mean(g * x_hat)
+        dX = (g - away) / (s_of_dX or s)(X, eps)
+        dgamma, dbeta = sums(G, gamma, X, x_hat) if sums else (G * x_hat, G)
+        return dX, dgamma.sum(axis=0), dbeta.sum(axis=0)
 
     return answer
 
@@ -138,27 +151,102 @@ EXERCISES = (
         forward=lambda x, gamma, beta, eps: ops.batch_norm(x, gamma, beta, eps=eps),
         cases=(
             case((5, 3), (3,), (3,), eps=1e-3),
-            case((2, 4), (4,), (4,), eps=1e-3),
+            case((3, 4), (4,), (4,), eps=1e-3),  # of two rows, x_hat is 1 and -1, and dL/dX is all rounding without eps
             case((6, 1), (1,), (1,), eps=0.5),
         ),
         wrong=(
             Wrong(
                 "you took mean and variance for constants; that is right in use. While training, both depend on X",
-                _normalised(mean=False, variance=False),
+                _normalised(terms=lambda g, X, x_hat: 0 * g),
             ),
             Wrong(
                 "the term of the variance is missing: the deviation depends on every x, too",
-                _normalised(variance=False),
+                _normalised(terms=lambda g, X, x_hat: _mean(g)),
             ),
-            Wrong("the term of the mean is missing: the mean depends on every x, too", _normalised(mean=False)),
+            Wrong(
+                "the term of the mean is missing: the mean depends on every x, too",
+                _normalised(terms=lambda g, X, x_hat: x_hat * _mean(g * x_hat)),
+            ),
             Wrong(
                 "dL/dX is right but for gamma: y = gamma x_hat + beta, so dL/dx_hat is G gamma",
                 _normalised(gamma_inside=False),
             ),
             Wrong(
-                "dL/dgamma is the sum of G x_hat; you multiplied by X, as it was before", _normalised(x_for_x_hat=True)
+                "dL/dgamma is the sum of G x_hat; you multiplied by X, as it was before",
+                _normalised(sums=lambda G, gamma, X, x_hat: (G * X, G)),
             ),
-            Wrong("dL/dX still has to be divided by the deviation sqrt(v + eps)", _normalised(unscaled=True)),
+            Wrong(
+                "gamma belongs to dL/dx_hat alone: dL/dgamma is the sum of G x_hat, dL/dbeta that of G, and you took "
+                "G gamma for G",
+                _normalised(sums=lambda G, gamma, X, x_hat: (G * gamma * x_hat, G * gamma)),
+            ),
+            Wrong(
+                "eps is added to the variance, under the root; you added it to the deviation: sqrt(v + eps), and not "
+                "sqrt(v) + eps",
+                _normalised(s=lambda X, eps: X.std(axis=0) + eps),
+            ),
+            Wrong("eps is missing: the deviation is sqrt(v + eps)", _normalised(s=lambda X, eps: X.std(axis=0))),
+            Wrong(
+                "dL/dX is divided by the deviation without its eps: it is sqrt(v + eps) there, too",
+                _normalised(s_of_dX=lambda X, eps: X.std(axis=0)),
+            ),
+            Wrong(
+                "dL/dX is divided by sqrt(v + eps) + eps: eps is under the root already",
+                _normalised(s_of_dX=lambda X, eps: _deviation(X, eps) + eps),
+            ),
+            Wrong(
+                "eps is squared, and should be added to v as it is", _normalised(s=lambda X, eps: _deviation(X, eps**2))
+            ),
+            Wrong("the root is missing: you divided by v + eps", _normalised(s=lambda X, eps: X.var(axis=0) + eps)),
+            Wrong(
+                "the variance is the mean of (X - m)^2, over N rows; you divided by N - 1 (ddof=1)",
+                _normalised(s=lambda X, eps: np.sqrt(X.var(axis=0, ddof=1) + eps)),
+            ),
+            Wrong(
+                "dL/dX still has to be divided by the deviation sqrt(v + eps)",
+                _normalised(s_of_dX=lambda X, eps: 1),
+            ),
+            Wrong(
+                "dL/dX is divided by the deviation twice: x_hat holds one of them already, and once is enough",
+                _normalised(s_of_dX=lambda X, eps: _deviation(X, eps) ** 2),
+            ),
+            Wrong(
+                "m and v are means over the rows, so their terms are means of g and of g x_hat; you took sums",
+                _normalised(terms=lambda g, X, x_hat: g.sum(axis=0) + x_hat * (g * x_hat).sum(axis=0)),
+            ),
+            Wrong(
+                "v is a mean over the rows, so its term has the mean of g x_hat; you took the sum",
+                _normalised(terms=lambda g, X, x_hat: _mean(g) + x_hat * (g * x_hat).sum(axis=0)),
+            ),
+            Wrong(
+                "m is a mean over the rows, so its term is the mean of g; you took the sum",
+                _normalised(terms=lambda g, X, x_hat: g.sum(axis=0) + x_hat * _mean(g * x_hat)),
+            ),
+            Wrong(
+                "the term of the variance has the wrong sign: where x_hat is large, the deviation grows, and the "
+                "gradient shrinks",
+                _normalised(terms=lambda g, X, x_hat: _mean(g) - x_hat * _mean(g * x_hat)),
+            ),
+            Wrong(
+                "the term of the mean has the wrong sign: who raises every x alike moves no x_hat",
+                _normalised(terms=lambda g, X, x_hat: x_hat * _mean(g * x_hat) - _mean(g)),
+            ),
+            Wrong(
+                "mean and variance are taken over everything; each column has its own: axis=0",
+                _normalised(s=lambda X, eps: np.sqrt(X.var() + eps), mean=np.mean),
+            ),
+            Wrong(
+                "mean and variance are taken over each row; they are over the rows, of each column: axis=0",
+                _normalised(s=lambda X, eps: np.sqrt(X.var(axis=1, keepdims=True) + eps), mean=_mean_of_row),
+            ),
+            Wrong(
+                "the term of the variance has X - m where x_hat = (X - m) / s belongs",
+                _normalised(terms=lambda g, X, x_hat: _mean(g) + (X - _mean(X)) * _mean(g * x_hat)),
+            ),
+            Wrong(
+                "in the term of the variance, x_hat stands inside the mean as well: x_hat * mean(g * x_hat)",
+                _normalised(terms=lambda g, X, x_hat: _mean(g) + x_hat * _mean(g)),
+            ),
         ),
         hints=(
             "Begin at the end: Y = gamma x_hat + beta gives dL/dgamma, dL/dbeta (sums over rows) and g = dL/dx_hat.",

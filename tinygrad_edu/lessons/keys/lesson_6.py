@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
+from tinygrad_edu.lessons.keys.walks import backwards, forwards, without_first, without_last
 
 
-def _rnn(cut=False, keeps_first=False, state=0, slope=True, slope_at=0, transposed=True, last_output_only=False):
-    """An answer to 6.1 with some of its parts left out or exchanged."""
+def _rnn(da=None, back=None, keeps_last=False, state=0, walk=backwards, per_step=False):
+    """An answer to 6.1 with another da(own, from_next, h, t), or another way to h_(t-1), back(dh, da, U, before)."""
 
     def answer(G, x, W, U, b):
         h = [np.zeros((len(x), len(U)))]
@@ -17,17 +20,17 @@ def _rnn(cut=False, keeps_first=False, state=0, slope=True, slope_at=0, transpos
             h.append(np.tanh(x[:, t] @ W + h[t] @ U + b))
         dx, dW, dU, db = np.zeros_like(x), 0 * W, 0 * U, 0 * b
         from_next = 0 * h[0]
-        last = x.shape[1]
-        for t in range(last, 0, -1):
-            own = 0 * from_next if last_output_only and t < last else G[:, t - 1]
-            da = (own + from_next) * ((1 - h[t - slope_at] ** 2) if slope else 1)
-            dx[:, t - 1] = da @ W.T
-            dW, dU, db = (0 * old if keeps_first else old for old in (dW, dU, db))
-            dW = dW + x[:, t - 1].T @ da
-            dU = dU + h[t - 1 + state].T @ da
-            db = db + da.sum(axis=0)
-            from_next = 0 * da if cut else da @ (U.T if transposed else U)
-        return dx, dW, dU, db
+        for t in walk(len(h) - 1):
+            own = G[:, t - 1]
+            d = da(own, from_next, h, t) if da else (own + from_next) * (1 - h[t] ** 2)
+            dx[:, t - 1] = d @ W.T
+            dW, dU, db = (0 * old if keeps_last else old for old in (dW, dU, db))
+            dW = dW + x[:, t - 1].T @ d
+            dU = dU + h[t - 1 + state].T @ d
+            db = db + d.sum(axis=0)
+            from_next = back(own + from_next, d, U, from_next) if back else d @ U.T
+        scale = len(h) - 1 if per_step else 1
+        return dx, dW / scale, dU / scale, db / scale
 
     return answer
 
@@ -38,23 +41,44 @@ def _lstm_step(a, c):
     return ops.concatenate([o.sigmoid() * c_new.tanh(), c_new], axis=1)
 
 
-def _step(order="ifgo", own=True, through_h=True, slope=True, old=True, gate_slopes=True, forget=True):
-    """An answer to 6.2 with some of its parts left out or exchanged."""
+def _step(unpacked="ifgo", order="ifgo", exchanged=False, **instead):
+    """An answer to 6.2 with other orders of the gates; `instead` has other functions for some of _BACK."""
 
     def answer(G, a, c):
-        parts = np.split(a, 4, axis=1)
-        i, f, o = (1 / (1 + np.exp(-parts[k])) for k in (0, 1, 3))
-        g = np.tanh(parts[2])
-        c_new = f * c + i * g
-        dh, dc = np.split(G, 2, axis=1)
-        dc = own * dc + through_h * dh * o * ((1 - np.tanh(c_new) ** 2) if slope else 1)
-        da = {"i": dc * g, "f": dc * (c if old else c_new), "g": dc * i, "o": dh * np.tanh(c_new)}
-        if gate_slopes:
-            slopes = {"i": i * (1 - i), "f": f * (1 - f), "g": 1 - g**2, "o": o * (1 - o)}
-            da = {gate: da[gate] * slopes[gate] for gate in da}
-        return np.concatenate([da[gate] for gate in order], axis=1), dc * f if forget else dc
+        q = SimpleNamespace(old=c)
+        i, f, g, o = np.split(a, 4, axis=1)
+        for name, gate in zip(unpacked, (sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o))):
+            setattr(q, name, gate)
+        q.new = q.f * c + q.i * q.g
+        q.tanh = np.tanh(q.new)
+        q.dh, q.own = reversed(np.split(G, 2, axis=1)) if exchanged else np.split(G, 2, axis=1)
+        for name, right in _BACK.items():
+            setattr(q, name, instead.get(name, right)(q))
+        da = {gate: getattr(q, f"d{gate}") * getattr(q, f"slope_{gate}") for gate in "ifgo"}
+        return np.concatenate([da[gate] for gate in order], axis=1), q.d_old
 
     return answer
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# The backward: name -> its value, from all that is there by then.
+_BACK = {
+    "through_h": lambda q: q.dh * q.o * (1 - q.tanh**2),
+    "d_new": lambda q: q.own + q.through_h,
+    "di": lambda q: q.d_new * q.g,
+    "df": lambda q: q.d_new * q.old,
+    "dg": lambda q: q.d_new * q.i,
+    "do": lambda q: q.dh * q.tanh,
+    "slope_i": lambda q: q.i * (1 - q.i),
+    "slope_f": lambda q: q.f * (1 - q.f),
+    "slope_g": lambda q: 1 - q.g**2,
+    "slope_o": lambda q: q.o * (1 - q.o),
+    "d_old": lambda q: q.d_new * q.f,
+}
+_NO_SLOPES = {f"slope_{gate}": lambda q: 1 for gate in "ifgo"}
 
 
 def _cell_path(F, Z, c0):
@@ -98,18 +122,73 @@ EXERCISES = (
         wrong=(
             Wrong(
                 "each step is treated by itself: what the next step says about h_t, da U^T, is not added to G",
-                _rnn(cut=True),
+                _rnn(back=lambda dh, da, U, before: 0 * da),
             ),
             Wrong(
-                "of the weights you kept the last step that was visited; over the steps they add up",
-                _rnn(keeps_first=True),
+                "of the weights you kept the last step that was visited; over the steps they add up: += in place of =",
+                _rnn(keeps_last=True),
+            ),
+            Wrong(
+                "what comes from the next step is added to what came before it: it holds all of that already, so it "
+                "must replace it, = in place of +=",
+                _rnn(back=lambda dh, da, U, before: before + da @ U.T),
+            ),
+            Wrong(
+                "dL/dh_t is carried on to h_(t-1) as it is, beside da U^T: set it anew in each step, = in place of +=",
+                _rnn(back=lambda dh, da, U, before: dh + da @ U.T),
             ),
             Wrong("U multiplies the state before the step: dL/dU needs h_(t-1), and you took h_t", _rnn(state=1)),
-            Wrong("the derivative of tanh, 1 - h_t^2, is missing", _rnn(slope=False)),
-            Wrong("the derivative of tanh in step t is 1 - h_t^2, and you took 1 - h_(t-1)^2", _rnn(slope_at=1)),
-            Wrong("on the way back to h_(t-1) da is multiplied by U^T, and you took U", _rnn(transposed=False)),
             Wrong(
-                "G has something for every step, and you took that of the last step alone", _rnn(last_output_only=True)
+                "the derivative of tanh, 1 - h_t^2, is missing",
+                _rnn(da=lambda own, from_next, h, t: own + from_next),
+            ),
+            Wrong(
+                "the derivative of tanh in step t is 1 - h_t^2, and you took 1 - h_(t-1)^2",
+                _rnn(da=lambda own, from_next, h, t: (own + from_next) * (1 - h[t - 1] ** 2)),
+            ),
+            Wrong(
+                "h_t is a tanh already: its derivative is 1 - h_t^2, and you took tanh once more",
+                _rnn(da=lambda own, from_next, h, t: (own + from_next) * (1 - np.tanh(h[t]) ** 2)),
+            ),
+            Wrong(
+                "the derivative of tanh is 1 - h_t^2, and you took 1 - h_t",
+                _rnn(da=lambda own, from_next, h, t: (own + from_next) * (1 - h[t])),
+            ),
+            Wrong(
+                "what comes from the next step comes to h_t, before tanh's derivative: (G + from_next) (1 - h_t^2)",
+                _rnn(da=lambda own, from_next, h, t: own * (1 - h[t] ** 2) + from_next),
+            ),
+            Wrong(
+                "back to h_(t-1) goes da U^T, and you took dL/dh_t U^T, without the derivative of tanh",
+                _rnn(back=lambda dh, da, U, before: dh @ U.T),
+            ),
+            Wrong(
+                "on the way back to h_(t-1) da is multiplied by U^T, and you took U",
+                _rnn(back=lambda dh, da, U, before: da @ U),
+            ),
+            Wrong(
+                "on the way back to h_(t-1) da must be multiplied by U^T, and you hand it on as it is",
+                _rnn(back=lambda dh, da, U, before: da),
+            ),
+            Wrong(
+                "G has something for every step, and you took that of the last step alone",
+                _rnn(da=lambda own, from_next, h, t: ((own if t == len(h) - 1 else 0) + from_next) * (1 - h[t] ** 2)),
+            ),
+            Wrong(
+                "you walk from the first step to the last; the gradient comes from the last one", _rnn(walk=forwards)
+            ),
+            Wrong(
+                "the walk begins a step too late: what G has for the last step is lost; range(T, 0, -1) is T ... 1",
+                _rnn(walk=without_last),
+            ),
+            Wrong(
+                "the walk ends a step too early, before the first step; range(T, 0, -1) is T ... 1",
+                _rnn(walk=without_first),
+            ),
+            Wrong(
+                "the weights' gradients are sums over the steps, and you took means: whether to divide is the loss's "
+                "decision",
+                _rnn(per_step=True),
             ),
         ),
         hints=(
@@ -126,24 +205,101 @@ EXERCISES = (
         cases=(case((2, 8), (2, 2)), case((3, 12), (3, 3)), case((1, 4), (1, 1))),
         wrong=(
             Wrong("you joined the gates as i, f, o, g; a holds them as i, f, g, o", _step(order="ifog")),
+            Wrong("you joined the gates as f, i, g, o; a holds them as i, f, g, o", _step(order="figo")),
+            Wrong(
+                "you took the gates out of a as f, i, g, o; a holds them as i, f, g, o",
+                _step(unpacked="figo"),
+            ),
+            Wrong(
+                "you took the gates out of a as i, f, o, g; a holds them as i, f, g, o",
+                _step(unpacked="ifog"),
+            ),
+            Wrong(
+                "i and f are exchanged: c_new = f c + i g, so di = dc_new g and df = dc_new c",
+                _step(di=lambda q: q.d_new * q.old, df=lambda q: q.d_new * q.g),
+            ),
+            Wrong(
+                "i and f have each other's slopes: di is multiplied by i (1 - i), df by f (1 - f)",
+                _step(slope_i=lambda q: q.f * (1 - q.f), slope_f=lambda q: q.i * (1 - q.i)),
+            ),
+            Wrong(
+                "i and g are exchanged: they multiply each other, so di = dc_new g and dg = dc_new i",
+                _step(di=lambda q: q.d_new * q.i, dg=lambda q: q.d_new * q.g),
+            ),
+            Wrong(
+                "the halves of G are exchanged: G[:, :H] comes to h, and G[:, H:] to c_new",
+                _step(exchanged=True),
+            ),
             Wrong(
                 "the gradient that comes to c_new itself, G[:, H:], is lost: that is the path an LSTM is built for",
-                _step(own=False),
+                _step(d_new=lambda q: q.through_h),
             ),
             Wrong(
-                "c_new goes into h as well: the gradient through h is missing from dL/dc_new", _step(through_h=False)
+                "c_new goes into h as well: the gradient through h is missing from dL/dc_new",
+                _step(d_new=lambda q: q.own),
             ),
             Wrong(
-                "between h and c_new lies a tanh, and its derivative 1 - tanh(c_new)^2 is missing", _step(slope=False)
+                "between h and c_new lies a tanh, and its derivative 1 - tanh(c_new)^2 is missing",
+                _step(through_h=lambda q: q.dh * q.o),
             ),
             Wrong(
-                "c_new = f c + ..., so the forget gate's gradient needs the old c, and you took c_new", _step(old=False)
+                "tanh's derivative at c_new is 1 - tanh(c_new)^2, and you took 1 - c_new^2",
+                _step(through_h=lambda q: q.dh * q.o * (1 - q.new**2)),
+            ),
+            Wrong(
+                "tanh's derivative at c_new is 1 - tanh(c_new)^2; the square is missing",
+                _step(through_h=lambda q: q.dh * q.o * (1 - q.tanh)),
+            ),
+            Wrong(
+                "h = o tanh(c_new), so what comes to c_new through h has the factor o, which is missing",
+                _step(through_h=lambda q: q.dh * (1 - q.tanh**2)),
+            ),
+            Wrong(
+                "c_new = f c + ..., so the forget gate's gradient needs the old c, and you took c_new",
+                _step(df=lambda q: q.d_new * q.new),
+            ),
+            Wrong("h = o tanh(c_new), so do = dh tanh(c_new); the tanh is missing", _step(do=lambda q: q.dh * q.new)),
+            Wrong(
+                "o goes into h alone, so do = dh tanh(c_new), and you took dc_new for dh",
+                _step(do=lambda q: q.d_new * q.tanh),
             ),
             Wrong(
                 "these are the gradients of the gates; the derivatives of sigmoid and tanh lead on to a",
-                _step(gate_slopes=False),
+                _step(**_NO_SLOPES),
             ),
-            Wrong("dL/dc still has to be multiplied by the forget gate", _step(forget=False)),
+            *(
+                Wrong(
+                    f"d{gate} is the gradient of the gate {gate}; the derivative of {name} still leads on to a",
+                    _step(**{f"slope_{gate}": lambda q: 1}),
+                )
+                for gate, name in (("i", "sigmoid"), ("f", "sigmoid"), ("g", "tanh"), ("o", "sigmoid"))
+            ),
+            Wrong(
+                "g is a tanh, with the derivative 1 - g^2; you took that of a sigmoid, g (1 - g)",
+                _step(slope_g=lambda q: q.g * (1 - q.g)),
+            ),
+            Wrong(
+                "g is a tanh already: its derivative is 1 - g^2, and you took tanh once more",
+                _step(slope_g=lambda q: 1 - np.tanh(q.g) ** 2),
+            ),
+            Wrong(
+                "i, f and o are sigmoids, with the derivative s (1 - s); you took that of tanh, 1 - s^2",
+                _step(slope_i=lambda q: 1 - q.i**2, slope_f=lambda q: 1 - q.f**2, slope_o=lambda q: 1 - q.o**2),
+            ),
+            Wrong(
+                "the derivative of sigmoid is s (1 - s), and you took 1 - s",
+                _step(slope_i=lambda q: 1 - q.i, slope_f=lambda q: 1 - q.f, slope_o=lambda q: 1 - q.o),
+            ),
+            Wrong("dL/dc still has to be multiplied by the forget gate", _step(d_old=lambda q: q.d_new)),
+            Wrong(
+                "c_new = f c + i g, so dL/dc = dc_new f; you took the input gate's factor",
+                _step(d_old=lambda q: q.d_new * q.i),
+            ),
+            Wrong("c_new = f c + i g, so dL/dc = dc_new f; you took c for f", _step(d_old=lambda q: q.d_new * q.old)),
+            Wrong(
+                "dL/dc needs all of dL/dc_new, also what comes through h, and you took G[:, H:] alone",
+                _step(d_old=lambda q: q.own * q.f),
+            ),
         ),
         hints=(
             "Start with c_new: by which two ways does it move the loss? The rest but the output gate follows.",

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
+from tinygrad_edu.lessons.keys.walks import backwards, forwards, without_first, without_last
 from tinygrad_edu.optim import clip_grad_norm
 
 
@@ -15,20 +16,22 @@ def _power(x, W, steps):
     return x
 
 
-def _power_back(terms=lambda t, steps: True, transposed=True, whole_way=True, state=0):
-    """An answer to 7.1 that adds up only some of the steps' terms, or goes back along another way."""
+def _power_back(terms=None, term=None, back=None, walk=backwards, steps_of_dx=None):
+    """An answer to 7.1 with some of dL/dW's terms alone, other ones, or another way back.
+
+    terms(t, steps) says which, term(h, t, dh, G, W) is one, back(dh, W) leads to the state before.
+    """
 
     def answer(G, x, W, steps):
         h = [x]
         for _ in range(steps):
             h.append(h[-1] @ W)
-        back = W.T if transposed else W
         dW, dh = np.zeros_like(W), G
-        for t in range(steps, 0, -1):
-            if terms(t, steps):
-                dW = dW + h[t - 1 + state].T @ dh
-            dh = dh @ back
-        return dh if whole_way else G @ back, dW
+        for t in walk(steps):
+            if terms is None or terms(t, steps):
+                dW = dW + (term(h, t, dh, G, W) if term else h[t - 1].T @ dh)
+            dh = back(dh, W) if back else dh @ W.T
+        return G @ steps_of_dx(W, steps) if steps_of_dx else dh, dW
 
     return answer
 
@@ -74,17 +77,73 @@ EXERCISES = (
                 _power_back(terms=lambda t, steps: t == steps),
             ),
             Wrong(
-                "dL/dW has one term for each time that W is used, and you took that of the first step alone",
+                "dL/dW has one term for each time that W is used, and you kept that of the first step alone: += in "
+                "place of =",
                 _power_back(terms=lambda t, steps: t == 1),
+            ),
+            Wrong(
+                "dL/dW has one term for each time that W is used, and you added up their mean: do not divide by steps",
+                _power_back(term=lambda h, t, dh, G, W: h[t - 1].T @ dh / (len(h) - 1)),
             ),
             Wrong(
                 "n w^(n-1) holds for numbers. Matrices do not change places: each use of W has another state before it "
                 "and another way behind it",
                 _as_for_numbers,
             ),
-            Wrong("on the way back every step multiplies by W^T, and you took W", _power_back(transposed=False)),
-            Wrong("in step t W multiplies h_(t-1): dL/dW needs that one, and you took h_t", _power_back(state=1)),
-            Wrong("dL/dx must go back through all the steps, and yours goes through one", _power_back(whole_way=False)),
+            Wrong(
+                "you took `steps` times the term of the last step; each use of W has another state before it and "
+                "another way behind it",
+                _power_back(term=lambda h, t, dh, G, W: h[-2].T @ G),
+            ),
+            Wrong(
+                "on the way back every step multiplies by W^T, and you took W",
+                _power_back(back=lambda dh, W: dh @ W),
+            ),
+            Wrong(
+                "in step t W multiplies h_(t-1): dL/dW needs that one, and you took h_t",
+                _power_back(term=lambda h, t, dh, G, W: h[t].T @ dh),
+            ),
+            Wrong(
+                "dh is led back one step too early: first dW += h_(t-1)^T dh, with what has come to h_t, and then "
+                "dh = dh W^T",
+                _power_back(term=lambda h, t, dh, G, W: h[t - 1].T @ dh @ W.T),
+            ),
+            Wrong(
+                "the terms of dL/dW have G in place of dh, what has come back as far as h_t",
+                _power_back(term=lambda h, t, dh, G, W: h[t - 1].T @ G),
+            ),
+            Wrong(
+                "the terms of dL/dW have x in place of h_(t-1), the state before the step",
+                _power_back(term=lambda h, t, dh, G, W: h[0].T @ dh),
+            ),
+            Wrong(
+                "the terms of dL/dW have x and G, as for a single step: each needs h_(t-1), and what has come to h_t",
+                _power_back(term=lambda h, t, dh, G, W: h[0].T @ G),
+            ),
+            Wrong(
+                "you walk from the first step to the last; the gradient comes from the last one",
+                _power_back(walk=forwards),
+            ),
+            Wrong(
+                "dh is added to what it was a step later: it must replace it, dh = dh W^T, with = in place of +=",
+                _power_back(back=lambda dh, W: dh + dh @ W.T),
+            ),
+            Wrong(
+                "the walk ends a step too early: the first step, from x to h_1, is missing",
+                _power_back(walk=without_first),
+            ),
+            Wrong(
+                "the walk begins a step too late: the last step, from h_(steps-1) to y, is missing",
+                _power_back(walk=without_last),
+            ),
+            Wrong(
+                "dL/dx must go back through all the steps, and yours goes through one",
+                _power_back(steps_of_dx=lambda W, steps: W.T),
+            ),
+            Wrong(
+                "W ** steps raises each entry by itself; W^steps is the product of `steps` matrices",
+                _power_back(steps_of_dx=lambda W, steps: (W**steps).T),
+            ),
         ),
         hints=(
             "Write it for two steps: y = (x W) W is a product of A = x W and W, and A depends on W as well.",
