@@ -80,7 +80,7 @@ def in_pieces(work: Callable[[slice], None], n: int, like: Array) -> None:
         for i in range(start, stop, most):
             work(slice(i, min(i + most, stop)))
 
-    in_parts(part, n, 4 * PIECE, like)
+    in_parts(part, n, 3 * PIECE, like)
 
 
 def _side_by_side(work: Callable[[int, int], Result], parts: list[tuple[int, int]], workers: int) -> list[Result]:
