@@ -6,8 +6,8 @@ first. Measured on a step of the character LSTM: 3,800 to 7,000 page faults and 
 none and 18 ms with these. No array is reused by us: malloc alone decides, so nobody's values can be overwritten.
 
 The processor must look up, too, where each page lies in its memory. It remembers some 2,000 of them, which is 8 MB of
-such small pages; a step of the small GPT goes through 60 MB. Linux has pages of 2 MB for those who ask. With them, that
-step takes a tenth less time (`python -m benchmarks --only shakespeare-gpt`, contender small-pages).
+such small pages; a step of the small GPT goes through 60 MB. Linux has pages of 2 MB for those who ask. Without them,
+that step takes 7 to 11% longer (`python -m benchmarks --only shakespeare-gpt`, contender small-pages).
 """
 
 from __future__ import annotations
