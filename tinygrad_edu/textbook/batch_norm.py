@@ -6,6 +6,7 @@ from tinygrad_edu import checks
 from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.normalization import checked, move_running, running_pair
 from tinygrad_edu.ops.support import Operand
+from tinygrad_edu.runtime.share import mean_of_rows
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -55,6 +56,10 @@ def batch_norm(
     place of m and v; they do not depend on x, so that of the three ways only the direct one is left:
 
         dL/dx_j  =  g_j / s                                                         (10)
+
+    Where several processes share a batch (`training/distributed.py`), n is the number of all their rows, and the means
+    in (1), (2) and (9) are over all of them. (6) and (7) stay each process's own: these are added up with the gradients
+    of all other parameters.
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
@@ -62,8 +67,8 @@ def batch_norm(
     xp = array_module(x.data)
     X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
     if training:
-        m = X.mean(axis=0)  # (1)
-        v = ((X - m) ** 2).mean(axis=0)  # (2)
+        m = mean_of_rows(X)  # (1)
+        v = mean_of_rows((X - m) ** 2)  # (2)
         move_running(running, (m, v), momentum)
     else:
         m, v = running
@@ -77,7 +82,7 @@ def batch_norm(
         dgamma = (G * x_hat).sum(axis=0)  # (7)
         g = G * gamma_  # (8)
         if training:
-            dX = (g - g.mean(axis=0) - x_hat * (g * x_hat).mean(axis=0)) / s  # (9)
+            dX = (g - mean_of_rows(g) - x_hat * mean_of_rows(g * x_hat)) / s  # (9)
         else:
             dX = g / s  # (10)
         return dX.reshape(x.shape), dgamma, dbeta

@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_edu import checks
 from tinygrad_edu.backend import array_module
 from tinygrad_edu.ops.support import Operand, floating
+from tinygrad_edu.runtime.share import draw_rows
 from tinygrad_edu.tensor import Tensor, record
 
 
@@ -30,7 +31,8 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Tensor:
         return x
     checks.generator("dropout", "rng", rng)
     p = min(round(p * 65536), 65535) / 65536
-    kept = rng.integers(0, 65536, size=x.shape, dtype=np.uint16) >= 65536 * p  # with probability 1 - p
+    bits = draw_rows(lambda shape: rng.integers(0, 65536, size=shape, dtype=np.uint16), x.shape)
+    kept = bits >= 65536 * p  # with probability 1 - p
     M = (array_module(x.data).asarray(kept) / (1 - p)).astype(x.dtype)  # (1)
 
     def backward(G):

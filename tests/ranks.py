@@ -1,0 +1,152 @@
+"""What `test_distributed.py` runs in several processes: `mpiexec -n 4 python -m ranks COMMAND ...`."""
+
+import contextlib
+import sys
+
+import numpy as np
+
+from models.airline_lstm import AirlineNetwork
+from models.mini_alexnet import mini_alexnet, residual_network
+from models.mini_yolo import detection_loss, mini_yolo
+from models.shakespeare_lstm import CharacterLSTM
+from models.sine_rnn import SineNetwork
+from models.softmax_regression import SoftmaxRegression
+from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, textbook
+from tinygrad_edu.data import Chunks, augment, batches
+from tinygrad_edu.training import distributed, fit, group
+
+STEPS, EXAMPLES, BATCH = 20, 21, 6  # three batches of 6 and one of 3, which leaves nothing for the fourth rank
+TINY = 600  # bytes: a bucket for almost every parameter, and several in one here and there
+
+
+class Transformer(nn.Module):
+    """Characters (N, T) to scores (N, T, 11) by the embedding's own rows, so that its table is used twice."""
+
+    def __init__(self):
+        self.embedding, self.positions = nn.Embedding(11, 8), nn.PositionalEmbedding(5, 8)
+        self.block = nn.TransformerBlock(8, 2, causal=True, dropout=0.2)
+        self.unused = nn.Linear(3, 3)  # gets no gradient, on no rank
+
+    def forward(self, ids):
+        return self.block(self.positions(self.embedding(ids))) @ self.embedding.weight.T
+
+
+class SmallNormalized(nn.Module):
+    """Convolution, batch normalisation, dropout: what depends on the whole batch, quick enough for the textbook."""
+
+    def __init__(self):
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm(4), nn.ReLU(), nn.MaxPool2d(4))
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.4), nn.Linear(256, 3))
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def classify(images, classes):
+    """The loss of a network that classifies, and its data."""
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(EXAMPLES, *images)), rng.integers(classes, size=EXAMPLES)
+    return lambda model, x, y: ops.softmax_cross_entropy(model(Tensor(x)), y), (X, y)
+
+
+def regress(inputs):
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(EXAMPLES, *inputs)), rng.normal(size=(EXAMPLES, 1))
+    return lambda model, x, y: ops.mse(model(Tensor(x)), Tensor(y)), (X, Y)
+
+
+def scenes():
+    rng = np.random.default_rng(3)
+    corner = rng.uniform(0, 40, size=(EXAMPLES, 4, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 20, size=corner.shape)], axis=-1)
+    labels = rng.integers(-1, 10, size=(EXAMPLES, 4))
+    labels[:4] = -1  # scenes without a digit: there the ranks' tapes differ
+    X = rng.normal(size=(EXAMPLES, 64, 64, 1))
+    return lambda model, x, boxes, labels: detection_loss(model(Tensor(x)), boxes, labels), (X, boxes, labels)
+
+
+def characters(after_each):
+    rng = np.random.default_rng(3)
+    X, Y = (rng.integers(11, size=(EXAMPLES, 5)) for _ in range(2))
+    if after_each:
+        return lambda model, x, y: ops.softmax_cross_entropy(model(x), y), (X, Y)
+    return lambda model, x, y: ops.softmax_cross_entropy(model(x)[0], y), (X, Y[:, 0])
+
+
+def augmented():
+    loss, (X, y) = classify((32, 32, 3), 10)
+    rng = np.random.default_rng(4)
+    return lambda model, x, y: loss(model, augment(x, rng), y), (X, y)
+
+
+CASES = {
+    "softmax_regression": (SoftmaxRegression, lambda: classify((784,), 10), "sgd"),
+    "mini_alexnet plain": (lambda: mini_alexnet(norm=False), lambda: classify((32, 32, 3), 10), "momentum"),
+    "mini_alexnet batchnorm": (lambda: mini_alexnet(norm=True), augmented, "momentum"),
+    "mini_alexnet residual": (residual_network, lambda: classify((32, 32, 3), 10), "adam"),
+    "mini_yolo": (mini_yolo, scenes, "adam"),
+    "sine_rnn": (lambda: SineNetwork("rnn", 3), lambda: regress((4, 1)), "adam"),
+    "sine_rnn lstm": (lambda: SineNetwork("lstm", 3), lambda: regress((4, 1)), "adam"),
+    "sine_rnn gru": (lambda: SineNetwork("gru", 3), lambda: regress((4, 1)), "adam"),
+    "airline_lstm": (lambda: AirlineNetwork(2), lambda: regress((3, 2)), "adam"),
+    "shakespeare_lstm": (lambda: CharacterLSTM(11), lambda: characters(False), "adam"),
+    "shakespeare_lstm stateful": (lambda: CharacterLSTM(11), None, "adam"),
+    "transformer": (Transformer, lambda: characters(True), "adamw"),
+    "textbook": (SmallNormalized, lambda: classify((32, 32, 3), 3), "sgd"),
+}
+OPTIMIZERS = {
+    "sgd": lambda parameters: optim.SGD(parameters, lr=0.1),
+    "momentum": lambda parameters: optim.SGD(parameters, lr=0.01, momentum=0.9),
+    "adam": optim.Adam,
+    "adamw": lambda parameters: optim.AdamW(parameters, weight_decay=0.1),
+}
+
+
+def train(name, processes):
+    """Twenty steps of a case in float64: everything that there is at the end, and the number of buckets."""
+    manual_seed(1)
+    new_model, problem, optimizer_name = CASES[name]
+    model = new_model().astype(np.float64)
+    optimizer = OPTIMIZERS[optimizer_name](model.parameters())
+    rng, memory = np.random.default_rng(2), {}
+    if problem is None:
+        ids = np.random.default_rng(3).integers(11, size=BATCH * (5 * STEPS + 1))
+    else:
+        loss_of, arrays = problem()
+
+    def new_batches():
+        return batches(*arrays, batch_size=BATCH, rng=rng) if problem else Chunks(ids, BATCH, 5)
+
+    def stateful(model, x, y):
+        scores, state = model.after_each(x, (memory["h"], memory["c"]) if memory else None)
+        memory["h"], memory["c"] = nn.detach(state)
+        return ops.softmax_cross_entropy(scores, y)
+
+    def step(*batch):
+        optimizer.zero_grad()
+        loss = (loss_of if problem else stateful)(model, *batch)
+        loss.backward()
+        length = optim.clip_grad_norm(model.parameters(), 1.0)  # sees the gradients of the whole batch
+        optimizer.step()
+        return {"loss": loss, "length": length}
+
+    distributed.broadcast(processes, model, optimizer)
+    step = distributed.shared(processes, step, model, optimizer, bucket_bytes=TINY)
+    history = fit(step, new_batches, epochs=5 if problem else 1, progress=False)
+    distributed.compare(processes, model, optimizer, {})
+    figures = {f"figure {key}": np.array(history[key]) for key in ("train_loss", "train_length")}
+    return {**model.state_dict(), **optimizer.state_dict(), **figures}
+
+
+def equality(folder, names):
+    """Train every case, and leave the results in a file each."""
+    processes = group.init()
+    for name in names or CASES:
+        with textbook.instead() if name == "textbook" else contextlib.nullcontext():
+            result = train(name, processes)
+        if processes.rank == 0:
+            np.savez(f"{folder}/{name}.npz", **result)
+
+
+if __name__ == "__main__":
+    {"equality": equality}[sys.argv[1]](sys.argv[2], sys.argv[3:])
