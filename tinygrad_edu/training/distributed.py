@@ -171,7 +171,8 @@ class Buckets:
             nonlocal bucket
             missing.difference_update(list(missing) if tensor is None else completed_by.get(tensor, ()))
             while bucket and missing.isdisjoint(bucket.names):
-                bucket.start(self.group, {name: gradients.get(self.parameters[name]) for name in bucket.names})
+                own = gradients if weight else {}  # an example that counts for nothing has no gradient
+                bucket.start(self.group, [own.get(p) for p in bucket.parameters])
                 bucket = next(waiting, None)
             for started in self.buckets:
                 started.poke()
@@ -237,10 +238,10 @@ class Bucket:
         self.values = np.zeros(self.ends[-1] + len(self.names), dtype)
         self.request: Any = None
 
-    def start(self, group: Group, gradients: dict[str, Array | None]) -> None:
+    def start(self, group: Group, gradients: list[Array | None]) -> None:
         """Copy the gradients into it, zeros where there is none, and begin to add."""
         own = self.values
-        for i, (g, (start, stop)) in enumerate(zip(gradients.values(), self.places())):
+        for i, (g, (start, stop)) in enumerate(zip(gradients, self.places())):
             own[start:stop] = 0 if g is None else to_numpy(g).reshape(-1)
             own[self.ends[-1] + i] = g is not None
         self.request = group.start_sum(own)
