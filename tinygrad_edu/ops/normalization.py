@@ -161,7 +161,7 @@ def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
 
 
 def batch_statistics(X: Array) -> tuple[Array, Array]:
-    """Mean and variance of every column: (n, C) -> (C,), (C,); of a batch that several processes share, of all of it."""
+    """Mean and variance of every column: (n, C) -> (C,), (C,); over all rows of a batch that processes share."""
     n = count_rows(len(X))
     mean = add_up(_column_sums(lambda x: x, X)) / n
 

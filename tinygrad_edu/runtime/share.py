@@ -22,8 +22,8 @@ class Share:
     """Examples `rows` of a batch of `total`.
 
     `weight` is the share of the whole batch that they are. A process for which no example is left, as in a last batch
-    of three among four processes, computes one that another process has, too: with a weight of 0, it counts for nothing.
-    `add` gives the sum of an array over all processes, to each of them.
+    of three among four processes, computes one that another process has, too, and which counts for nothing: its weight
+    is 0. `add` gives the sum of an array over all processes, to each of them.
     """
 
     rows: slice

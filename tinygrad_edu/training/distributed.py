@@ -40,7 +40,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,10 @@ def shared(
 
 def broadcast(group: Group, model: Module, optimizer: Optimizer) -> None:
     """Give every rank the parameters, the buffers and the optimiser's memory of rank 0."""
-    weights, memory = group.from_first(lambda: (model.state_dict(), optimizer.state_dict()), "the first weights", BEFORE_TRAINING)
+    if group.size == 1:
+        return
+    states = model.state_dict(), optimizer.state_dict()
+    weights, memory = group.from_first(lambda: states, "the first weights", BEFORE_TRAINING)
     if group.rank:
         model.load_state_dict(weights)
         optimizer.load_state_dict(memory)
@@ -214,7 +217,8 @@ class Buckets:
 
     def say_whose(self, gradients: dict[Tensor, Array]) -> None:
         """A sum is not finite: DistributedError names the ranks whose own gradient is not, and the parameter."""
-        bad = [n for n, p in self.parameters.items() if p in gradients and not np.isfinite(to_numpy(gradients[p])).all()]
+        own = {name: to_numpy(gradients[p]) for name, p in self.parameters.items() if p in gradients}
+        bad = [name for name, g in own.items() if not np.isfinite(g).all()]
         everybody = self.group.gather(bad, "who has gradients that are not finite")
         ranks = [rank for rank, names in enumerate(everybody) if names]
         if not ranks:
@@ -229,7 +233,7 @@ class Buckets:
 class Bucket:
     """Gradients one behind the other in one array, and the sum of it over the ranks, which is under way."""
 
-    def __init__(self, number: str, parameters: dict[str, Tensor]) -> None:
+    def __init__(self, number: str, parameters: Mapping[str, Tensor]) -> None:
         self.names = list(parameters)
         self.parameters = list(parameters.values())
         self.title = f"the sum of the gradients of {', '.join(self.names):.200} ({number})"
@@ -264,7 +268,7 @@ class Bucket:
             yield p, self.values[start:stop].reshape(p.shape), count > 0
 
 
-def oldest_uses(loss: Tensor, parameters: dict[str, Tensor]) -> dict[Tensor, list[str]]:
+def oldest_uses(loss: Tensor, parameters: Mapping[str, Tensor]) -> dict[Tensor, list[str]]:
     """The steps of a tape after which gradients are complete, in the order of the walk: step -> names of parameters."""
     names = {p: name for name, p in parameters.items()}
     oldest: dict[str, Tensor] = {}
