@@ -15,7 +15,7 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.training import Checkpoint, CheckpointError, History, Unfinished, read_checkpoint, save_checkpoint
 from tinygrad_edu.training.distributed import own_rows
-from tinygrad_edu.training.group import BEFORE_TRAINING, Group
+from tinygrad_edu.training.group import Group
 
 FILE, BEFORE = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 
@@ -120,7 +120,7 @@ class Checkpoints:
         `name` is the file's, or empty for the folder's own; `epochs` how many the whole run is to have.
         """
         path = Path(name) if name else self.folder / FILE
-        checkpoint = self.group.from_first(lambda: read_or_before(path), "a checkpoint", BEFORE_TRAINING)
+        checkpoint = self.group.from_first(lambda: read_or_before(path), "a checkpoint")
         theirs = checkpoint.facts.get("run")
         if not isinstance(theirs, dict):
             raise CheckpointError(f"{checkpoint.path} is no checkpoint of a model script; it cannot be resumed from")

@@ -299,11 +299,9 @@ def script(main: Callable[..., Any]) -> Callable[..., int]:
         except Left:
             return 0
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
+            return end("interrupted", 130)
         except Terminated as error:
-            print(error, file=sys.stderr)
-            return error.status
+            return end(str(error), error.status)
         return 0
 
     @functools.wraps(main)

@@ -182,6 +182,7 @@ class Run:
         kept = Checkpoints(
             self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory, group
         )
+        group.meet("the training to begin", BEFORE_TRAINING)  # rank 0 has looked at the first batch meanwhile
         if self.options.resume is not None:
             kept.resume(self.options.resume, self.epochs)
         broadcast(group, model, optimizer)
@@ -193,6 +194,7 @@ class Run:
                 asked, due = group.largest(stop.asked or 0, due)  # all processes do the same
                 if asked or due:
                     kept.save(say=asked > 0)
+                    group.meet("the checkpoint")
                 stop.asked = int(asked) or None
                 stop.obey()
 

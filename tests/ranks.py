@@ -1,10 +1,18 @@
 """What `test_distributed.py` runs in several processes: `mpiexec -n 4 python -m ranks COMMAND ...`."""
 
 import contextlib
+import gc
+import inspect
+import itertools
+import math
+import os
+import signal
 import sys
+import time
 
 import numpy as np
 
+from models import run, sine_rnn
 from models.airline_lstm import AirlineNetwork
 from models.mini_alexnet import mini_alexnet, residual_network
 from models.mini_yolo import detection_loss, mini_yolo
@@ -12,7 +20,7 @@ from models.shakespeare_lstm import CharacterLSTM
 from models.sine_rnn import SineNetwork
 from models.softmax_regression import SoftmaxRegression
 from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, textbook
-from tinygrad_edu.data import Chunks, augment, batches
+from tinygrad_edu.data import Chunks, augment, batches, noisy_sine
 from tinygrad_edu.training import distributed, fit, group
 
 STEPS, EXAMPLES, BATCH = 20, 21, 6  # three batches of 6 and one of 3, which leaves nothing for the fourth rank
@@ -148,5 +156,65 @@ def equality(folder, names):
             np.savez(f"{folder}/{name}.npz", **result)
 
 
+# --- what goes wrong on rank 1, in the third batch of a run of sine_rnn, or before it ---
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang():
+    time.sleep(1000)
+
+
+def fail():
+    raise ZeroDivisionError("rank 1 cannot go on")
+
+
+def not_a_number(loss):
+    return loss * math.nan
+
+
+def wrong_weight(loss):
+    next(p for p in gc.get_objects() if isinstance(p, nn.Parameter)).data += 1e-7
+    return loss
+
+
+def other_work(loss):
+    group._joined.sum(np.zeros(3), "something else")
+    return loss
+
+
+IN_A_BATCH = {f.__name__: f for f in (kill, hang, fail, not_a_number, wrong_weight, other_work)}
+OTHERWISE = {
+    "other_seed": lambda: sys.argv.extend(["--seed", "7"]),
+    "other_epochs": lambda: sys.argv.extend(["--epochs", "9"]),
+    "other_version": lambda: setattr(run, "__version__", "0.0.1"),
+    "other_data": lambda: setattr(sine_rnn, "noisy_sine", lambda *a: noisy_sine(*a) + 1e-9),
+    "no_broadcast": lambda: setattr(run, "broadcast", lambda *_: None),
+}
+
+
+def sabotage(what, *arguments):
+    """`models.sine_rnn`, on rank 1 with a fault."""
+    sys.argv[1:] = arguments
+    if os.environ["PMI_RANK"] == "1" and what in OTHERWISE:
+        OTHERWISE[what]()
+    if os.environ["PMI_RANK"] == "1" and what in IN_A_BATCH:
+        calls, mse = itertools.count(1), ops.mse
+
+        def faulty(*tensors):
+            loss = mse(*tensors)
+            if next(calls) != 3:
+                return loss
+            do = IN_A_BATCH[what]
+            return do(loss) if inspect.signature(do).parameters else do()
+
+        ops.mse = faulty
+    sys.exit(sine_rnn.main())
+
+
+COMMANDS = {"equality": lambda folder, *names: equality(folder, names), "sabotage": sabotage}
+
 if __name__ == "__main__":
-    {"equality": equality}[sys.argv[1]](sys.argv[2], sys.argv[3:])
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -52,7 +52,7 @@ from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.runtime.share import Share, sharing
 from tinygrad_edu.tensor import Tensor
 from tinygrad_edu.training.fit import Figures, number
-from tinygrad_edu.training.group import BEFORE_TRAINING, DistributedError, Group, some_ranks
+from tinygrad_edu.training.group import DistributedError, Group, some_ranks
 
 BUCKET = 2**20  # bytes
 
@@ -92,7 +92,7 @@ def shared(
         nonlocal compared
         if not compared:  # ranks may read different files; the first batch shows it
             prints = {f"part {i} of the first batch": fingerprint(part) for i, part in enumerate(batch)}
-            group.compare(prints, "the processes do not have the same data", BEFORE_TRAINING)
+            group.compare(prints, "the processes do not have the same data")
             compared = True
         share = share_of(group, len(batch[0]))
         with sharing(share), buckets.followed(share.weight):
@@ -108,7 +108,7 @@ def broadcast(group: Group, model: Module, optimizer: Optimizer) -> None:
     if group.size == 1:
         return
     states = model.state_dict(), optimizer.state_dict()
-    weights, memory = group.from_first(lambda: states, "the first weights", BEFORE_TRAINING)
+    weights, memory = group.from_first(lambda: states, "the first weights")
     if group.rank:
         model.load_state_dict(weights)
         optimizer.load_state_dict(memory)
@@ -120,7 +120,7 @@ def compare(group: Group, model: Module, optimizer: Optimizer, generators: dict[
         arrays = {**model.state_dict(), **{f"the optimiser's {k}": v for k, v in optimizer.state_dict().items()}}
         facts: dict[str, Any] = {name: fingerprint(values) for name, values in arrays.items()}
         facts |= {f"generator of {name}": str(g.bit_generator.state) for name, g in generators.items()}
-        group.compare(facts, "the copies of the network are no longer the same", BEFORE_TRAINING)
+        group.compare(facts, "the copies of the network are not the same")
 
 
 def fingerprint(values: np.ndarray) -> str:

@@ -9,6 +9,7 @@ The words are those of MPI: a process is a *rank*, numbered from 0; all of them 
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import sys
 import time
@@ -47,7 +48,8 @@ class Group:
 
     def __init__(self, communicator: Any = None, limit: float = LIMIT) -> None:
         self.comm, self.limit = communicator, limit
-        self.rank, self.size = (communicator.rank, communicator.size) if communicator else (0, 1)
+        self.rank: int = communicator.rank if communicator else 0
+        self.size: int = communicator.size if communicator else 1
         self.processes = self.gather(f"process {os.getpid()} on {platform.node()}", "all ranks to start")
 
     # --- talking: each of these must be called by all ranks, in the same order ---
@@ -69,16 +71,25 @@ class Group:
         """What each rank gave, in the order of the ranks, on all of them."""
         if self.size == 1:
             return [value]
-        self.meet(what, limit)
-        return self.comm.allgather(value)
+        own = np.frombuffer(pickle.dumps(value), np.uint8)
+        lengths = np.zeros(self.size, np.int64)
+        self.wait(self.comm.Iallgather(np.array([len(own)]), lengths), what, limit)
+        everything = np.empty(lengths.sum(), np.uint8)
+        self.wait(self.comm.Iallgatherv(own, [everything, lengths]), what, limit)
+        return [pickle.loads(part) for part in np.split(everything, np.cumsum(lengths)[:-1])]
 
     def from_first(self, value: Callable[[], T], what: str, limit: float | None = None) -> T:
         """What rank 0 computes."""
         if self.size == 1:
             return value()
-        own = value() if self.rank == 0 else None
-        self.meet(what, limit)
-        return self.comm.bcast(own)
+        length, own = np.zeros(1, np.int64), np.zeros(0, np.uint8)
+        if self.rank == 0:
+            own = np.frombuffer(pickle.dumps(value()), np.uint8)
+            length[0] = len(own)
+        self.wait(self.comm.Ibcast(length), what, limit)
+        own = own if self.rank == 0 else np.empty(length[0], np.uint8)
+        self.wait(self.comm.Ibcast(own), what, limit)
+        return pickle.loads(own)
 
     def largest(self, *values: float) -> list[float]:
         """The largest of each value over all ranks."""
@@ -114,7 +125,7 @@ class Group:
     # --- waiting ---
 
     def meet(self, what: str, limit: float | None = None) -> None:
-        """Wait until all ranks are here. What comes after it cannot wait long."""
+        """Wait until all ranks are here."""
         if self.size > 1:
             self.wait(self.comm.Ibarrier(), what, limit)
 
