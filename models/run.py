@@ -153,7 +153,7 @@ class Run:
         versions = {"tinygrad_edu": __version__, "NumPy": np.__version__, "Python": platform.python_version()}
         flags = {"epochs": self.epochs, "device": self.device, "resume": self.options.resume}
         facts = {**versions, **self.identity(), **flags}
-        self.group.compare(facts, "the processes do not run the same", BEFORE_TRAINING)
+        self.group.compare(facts, "the same run", BEFORE_TRAINING)
 
     # --- training ---
 

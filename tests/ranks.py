@@ -9,18 +9,13 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
-from models import run, sine_rnn
-from models.airline_lstm import AirlineNetwork
-from models.mini_alexnet import mini_alexnet, residual_network
-from models.mini_yolo import detection_loss, mini_yolo
-from models.shakespeare_lstm import CharacterLSTM
-from models.sine_rnn import SineNetwork
-from models.softmax_regression import SoftmaxRegression
-from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, textbook
-from tinygrad_edu.data import Chunks, augment, batches, noisy_sine
+from models import airline_lstm, mini_alexnet, mini_yolo, run, shakespeare_lstm, sine_rnn, softmax_regression
+from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, plots, textbook
+from tinygrad_edu.data import Chunks, Text, augment, batches, noisy_sine
 from tinygrad_edu.training import distributed, fit, group
 
 STEPS, EXAMPLES, BATCH = 20, 21, 6  # three batches of 6 and one of 3, which leaves nothing for the fourth rank
@@ -70,7 +65,7 @@ def scenes():
     labels = rng.integers(-1, 10, size=(EXAMPLES, 4))
     labels[:4] = -1  # scenes without a digit: there the ranks' tapes differ
     X = rng.normal(size=(EXAMPLES, 64, 64, 1))
-    return lambda model, x, boxes, labels: detection_loss(model(Tensor(x)), boxes, labels), (X, boxes, labels)
+    return lambda model, x, boxes, labels: mini_yolo.detection_loss(model(Tensor(x)), boxes, labels), (X, boxes, labels)
 
 
 def characters(after_each):
@@ -88,17 +83,21 @@ def augmented():
 
 
 CASES = {
-    "softmax_regression": (SoftmaxRegression, lambda: classify((784,), 10), "sgd"),
-    "mini_alexnet plain": (lambda: mini_alexnet(norm=False), lambda: classify((32, 32, 3), 10), "momentum"),
-    "mini_alexnet batchnorm": (lambda: mini_alexnet(norm=True), augmented, "momentum"),
-    "mini_alexnet residual": (residual_network, lambda: classify((32, 32, 3), 10), "adam"),
-    "mini_yolo": (mini_yolo, scenes, "adam"),
-    "sine_rnn": (lambda: SineNetwork("rnn", 3), lambda: regress((4, 1)), "adam"),
-    "sine_rnn lstm": (lambda: SineNetwork("lstm", 3), lambda: regress((4, 1)), "adam"),
-    "sine_rnn gru": (lambda: SineNetwork("gru", 3), lambda: regress((4, 1)), "adam"),
-    "airline_lstm": (lambda: AirlineNetwork(2), lambda: regress((3, 2)), "adam"),
-    "shakespeare_lstm": (lambda: CharacterLSTM(11), lambda: characters(False), "adam"),
-    "shakespeare_lstm stateful": (lambda: CharacterLSTM(11), None, "adam"),
+    "softmax_regression": (softmax_regression.SoftmaxRegression, lambda: classify((784,), 10), "sgd"),
+    "mini_alexnet plain": (
+        lambda: mini_alexnet.mini_alexnet(norm=False),
+        lambda: classify((32, 32, 3), 10),
+        "momentum",
+    ),
+    "mini_alexnet batchnorm": (lambda: mini_alexnet.mini_alexnet(norm=True), augmented, "momentum"),
+    "mini_alexnet residual": (mini_alexnet.residual_network, lambda: classify((32, 32, 3), 10), "adam"),
+    "mini_yolo": (mini_yolo.mini_yolo, scenes, "adam"),
+    "sine_rnn": (lambda: sine_rnn.SineNetwork("rnn", 3), lambda: regress((4, 1)), "adam"),
+    "sine_rnn lstm": (lambda: sine_rnn.SineNetwork("lstm", 3), lambda: regress((4, 1)), "adam"),
+    "sine_rnn gru": (lambda: sine_rnn.SineNetwork("gru", 3), lambda: regress((4, 1)), "adam"),
+    "airline_lstm": (lambda: airline_lstm.AirlineNetwork(2), lambda: regress((3, 2)), "adam"),
+    "shakespeare_lstm": (lambda: shakespeare_lstm.CharacterLSTM(11), lambda: characters(False), "adam"),
+    "shakespeare_lstm stateful": (lambda: shakespeare_lstm.CharacterLSTM(11), None, "adam"),
     "transformer": (Transformer, lambda: characters(True), "adamw"),
     "textbook": (SmallNormalized, lambda: classify((32, 32, 3), 3), "sgd"),
 }
@@ -140,13 +139,30 @@ def train(name, processes):
 
     distributed.broadcast(processes, model, optimizer)
     step = distributed.shared(processes, step, model, optimizer, bucket_bytes=TINY)
-    history = fit(step, new_batches, epochs=5 if problem else 1, progress=False)
+    with counted_buckets(name):
+        history = fit(step, new_batches, epochs=5 if problem else 1, progress=False)
     distributed.compare(processes, model, optimizer, {})
     figures = {f"figure {key}": np.array(history[key]) for key in ("train_loss", "train_length")}
     return {**model.state_dict(), **optimizer.state_dict(), **figures}
 
 
-def equality(folder, names):
+@contextlib.contextmanager
+def counted_buckets(name):
+    """Print how many buckets a case has: where there is one, nothing was learnt about buckets."""
+    settle, counts = distributed.Buckets.settle, set()
+
+    def counting(buckets, order):
+        settle(buckets, order)
+        counts.add(len(buckets.buckets))
+
+    distributed.Buckets.settle = counting
+    yield
+    distributed.Buckets.settle = settle
+    if os.environ.get("PMI_RANK") == "0":
+        print(f"{name}: {min(counts)} buckets", flush=True)
+
+
+def equality(folder, *names):
     """Train every case, and leave the results in a file each."""
     processes = group.init()
     for name in names or CASES:
@@ -154,6 +170,74 @@ def equality(folder, names):
             result = train(name, processes)
         if processes.rank == 0:
             np.savez(f"{folder}/{name}.npz", **result)
+
+
+# --- the scripts, in a small form ---
+
+SCRIPTS = {
+    "softmax_regression": (softmax_regression, "--data synthetic --epochs 3"),
+    "mini_alexnet": (
+        mini_alexnet,
+        "--data synthetic --epochs 2 --batch-size 40 --variant residual --augment --optimizer sgd --lr 1e-4",
+    ),
+    "mini_yolo": (mini_yolo, "--data synthetic --epochs 2 --batch-size 8"),
+    "sine_rnn": (sine_rnn, "--cycles 20 --epochs 5 --batch-size 64 --units 2"),
+    "airline_lstm": (airline_lstm, "--epochs 3 --batch-size 10"),
+    "shakespeare_lstm": (shakespeare_lstm, "--epochs 1 --batch-size 64"),
+    "stateful": (shakespeare_lstm, "--epochs 3 --batch-size 5 --stateful"),
+}
+TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
+
+
+def make_small():
+    """Few examples, and neither pictures nor looks inside."""
+    for module, _ in SCRIPTS.values():
+        for name in {"draw", "look_inside"} & vars(module).keys():
+            setattr(module, name, lambda *_, **__: None)
+    shakespeare_lstm.SAMPLE_LENGTH = 5
+    digits = softmax_regression.load_mnist(source="synthetic")
+    softmax_regression.load_mnist = lambda *_, **__: few(digits, 1000)
+    images = mini_alexnet.load_cifar10(source="synthetic")
+    mini_alexnet.load_cifar10 = lambda *_, **__: few(images, 125)
+    mini_yolo.SCENES = {"train": 21, "validation": 5, "test": 5}
+    shakespeare_lstm.load_shakespeare = lambda *_, **__: Text("a text", "local", TEXT)
+    plots.training_curves = lambda *_, **__: None
+
+
+def few(data, count):
+    """The first examples of a data set."""
+    train = {"train_images": data.train_images[:count], "train_labels": data.train_labels[:count]}
+    return replace(data, **train, test_images=data.test_images[:count], test_labels=data.test_labels[:count])
+
+
+def start(name, folder, *flags):
+    module, own = SCRIPTS[name]
+    return module.main([*own.split(), "--distributed", "--no-progress", "--out", f"{folder}/{name}", *flags])
+
+
+def scripts(folder, *stateful_flags):
+    """All scripts; the stateful one at last, with these flags."""
+    make_small()
+    for name in SCRIPTS:
+        status = start(name, folder, *(stateful_flags if name == "stateful" else ()))
+        assert status == 0, (name, status)
+
+
+def stopped(batches, folder, *flags):
+    """The stateful training, which rank 1 alone is asked to stop after so many batches."""
+    make_small()
+
+    class StopThen(run.Stop):
+        left = int(batches)
+
+        def obey(self):
+            super().obey()
+            self.left -= 1
+            if self.left == 0 and os.environ["PMI_RANK"] == "1":
+                self.asked = signal.SIGTERM
+
+    run.Stop = StopThen
+    start("stateful", folder, *flags)
 
 
 # --- what goes wrong on rank 1, in the third batch of a run of sine_rnn, or before it ---
@@ -214,7 +298,7 @@ def sabotage(what, *arguments):
     sys.exit(sine_rnn.main())
 
 
-COMMANDS = {"equality": lambda folder, *names: equality(folder, names), "sabotage": sabotage}
+COMMANDS = {f.__name__: f for f in (equality, scripts, stopped, sabotage)}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -92,7 +92,7 @@ def shared(
         nonlocal compared
         if not compared:  # ranks may read different files; the first batch shows it
             prints = {f"part {i} of the first batch": fingerprint(part) for i, part in enumerate(batch)}
-            group.compare(prints, "the processes do not have the same data")
+            group.compare(prints, "the same data")
             compared = True
         share = share_of(group, len(batch[0]))
         with sharing(share), buckets.followed(share.weight):
@@ -120,7 +120,7 @@ def compare(group: Group, model: Module, optimizer: Optimizer, generators: dict[
         arrays = {**model.state_dict(), **{f"the optimiser's {k}": v for k, v in optimizer.state_dict().items()}}
         facts: dict[str, Any] = {name: fingerprint(values) for name, values in arrays.items()}
         facts |= {f"generator of {name}": str(g.bit_generator.state) for name, g in generators.items()}
-        group.compare(facts, "the copies of the network are not the same")
+        group.compare(facts, "the same network")
 
 
 def fingerprint(values: np.ndarray) -> str:

@@ -76,7 +76,7 @@ class Group:
         self.wait(self.comm.Iallgather(np.array([len(own)]), lengths), what, limit)
         everything = np.empty(lengths.sum(), np.uint8)
         self.wait(self.comm.Iallgatherv(own, [everything, lengths]), what, limit)
-        return [pickle.loads(part) for part in np.split(everything, np.cumsum(lengths)[:-1])]
+        return [pickle.loads(part.tobytes()) for part in np.split(everything, np.cumsum(lengths)[:-1])]
 
     def from_first(self, value: Callable[[], T], what: str, limit: float | None = None) -> T:
         """What rank 0 computes."""
@@ -89,7 +89,7 @@ class Group:
         self.wait(self.comm.Ibcast(length), what, limit)
         own = own if self.rank == 0 else np.empty(length[0], np.uint8)
         self.wait(self.comm.Ibcast(own), what, limit)
-        return pickle.loads(own)
+        return pickle.loads(own.tobytes())
 
     def largest(self, *values: float) -> list[float]:
         """The largest of each value over all ranks."""
@@ -113,14 +113,14 @@ class Group:
 
     def compare(self, facts: dict[str, Any], what: str, limit: float | None = None) -> None:
         """DistributedError, on all ranks, unless all of them have the same facts."""
-        everybody = self.gather(facts, what, limit)
+        everybody = self.gather(facts, f"a comparison: {what}?", limit)
         names = dict.fromkeys(name for facts in everybody for name in facts)
         for name in names:
             values = [facts.get(name) for facts in everybody]
             odd = [rank for rank, value in enumerate(values) if value != values[0]]
             if odd:
-                theirs = f"{values[odd[0]]!r:.60} on {some_ranks(odd)}"
-                raise DistributedError(f"{what}: {name} differs, {values[0]!r:.60} on rank 0 and {theirs}")
+                pair = f"{values[0]!r:.60} on rank 0 and {values[odd[0]]!r:.60} on {some_ranks(odd)}"
+                raise DistributedError(f"not all ranks have {what}: {name} is {pair}")
 
     # --- waiting ---
 
@@ -159,14 +159,14 @@ class Group:
 
     def who_is_missing(self, waiting: dict[int, str], seconds: float) -> str:
         missing = [rank for rank in range(self.size) if rank not in waiting]
-        for_what = dict.fromkeys(waiting.values())
+        who = {what: [rank for rank in sorted(waiting) if waiting[rank] == what] for what in waiting.values()}
         if not missing:
-            pairs = "; ".join(f"{some_ranks([r for r in waiting if waiting[r] == what])}: {what}" for what in for_what)
-            return f"all ranks wait, but for different things, so they do not run the same program. {pairs}"
-        who = ", ".join(f"rank {rank} ({self.processes[rank]})" for rank in missing)
+            pairs = "; ".join(f"{some_ranks(ranks)} for {what}" for what, ranks in who.items())
+            return f"all ranks wait, so they do not run the same program: {pairs}"
+        absent = ", ".join(f"rank {rank} ({self.processes[rank]})" for rank in missing)
         return (
-            f"{some_ranks(list(waiting))} waited {seconds:.0f} s for {' and for '.join(for_what)}; {who} did not come: "
-            "it hangs, or is slower than the others by more than --wait"
+            f"{some_ranks(sorted(waiting))} waited {seconds:.0f} s for {' and for '.join(who)}; "
+            f"{absent} did not come: it hangs, or is slower than the others by more than --wait"
         )
 
     # --- ending ---
