@@ -10,14 +10,14 @@ import json
 import sys
 from collections.abc import Iterator
 
-from benchmarks import scaling, tape
+from benchmarks import sizes, tape
 from benchmarks.contender import Row
 from benchmarks.harness import compare_gradients
 from benchmarks.practicals import rows as practicals
 from benchmarks.practicals.problems import AlexNet
 
 # Of the operations that are measured at several sizes, the smallest.
-ROWS = [*practicals.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in scaling.SERIES)]
+ROWS = [*practicals.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in sizes.SERIES)]
 FEW_IMAGES = 8  # for mini-AlexNet: `python -m benchmarks` compares the gradients of whole batches, before it measures
 
 

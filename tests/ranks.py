@@ -19,7 +19,7 @@ from tinygrad_edu.data import Chunks, Text, augment, batches, noisy_sine
 from tinygrad_edu.training import distributed, fit, group
 
 STEPS, EXAMPLES, BATCH = 20, 21, 6  # three batches of 6 and one of 3, which leaves nothing for the fourth rank
-TINY = 600  # bytes: a bucket for almost every parameter, and several in one here and there
+TINY = 64  # bytes: a bucket for almost every parameter, and several in one here and there
 
 
 class Transformer(nn.Module):
@@ -174,12 +174,10 @@ def equality(folder, *names):
 
 # --- the scripts, in a small form ---
 
+ALEXNET = "--data synthetic --epochs 2 --batch-size 40 --lr 1e-4 --optimizer sgd --variant residual --augment"
 SCRIPTS = {
     "softmax_regression": (softmax_regression, "--data synthetic --epochs 3"),
-    "mini_alexnet": (
-        mini_alexnet,
-        "--data synthetic --epochs 2 --batch-size 40 --variant residual --augment --optimizer sgd --lr 1e-4",
-    ),
+    "mini_alexnet": (mini_alexnet, ALEXNET),
     "mini_yolo": (mini_yolo, "--data synthetic --epochs 2 --batch-size 8"),
     "sine_rnn": (sine_rnn, "--cycles 20 --epochs 5 --batch-size 64 --units 2"),
     "airline_lstm": (airline_lstm, "--epochs 3 --batch-size 10"),

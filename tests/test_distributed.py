@@ -78,15 +78,15 @@ def test_twenty_steps_of_every_network_are_those_of_one_process(alone, processes
 @needs_mpi
 def test_scripts_print_the_figures_of_one_process_and_go_on_with_another_number_of_them(alone, tmp_path):
     """Two processes begin the stateful training, whose state is divided among them too; four end it, after a stop."""
-    status, said = command("stopped", 4, tmp_path, processes=2)
-    assert status == 143, said
+    status, said = command("stopped", 3, tmp_path, processes=2)
+    assert status != 0, said
     assert "saved after 0 epochs and 4 batches" in said
-    status, said = command("stopped", 5, tmp_path, "--resume", processes=4)
-    assert status == 143, said
-    assert "saved after 1 epoch and 2 batches" in said
+    status, said = command("stopped", 9, tmp_path, "--resume", processes=4)
+    assert status != 0, said
+    assert "saved after 1 epoch and 5 batches" in said
     status, said = command("scripts", tmp_path, "--resume", processes=2)
     assert status == 0, said
-    assert "after 1 epoch and 2 batches" in said
+    assert "after 1 epoch and 5 batches" in said
     for name in ranks.SCRIPTS:
         ours, theirs = (json.loads((f / name / "metrics.json").read_text()) for f in (tmp_path, alone))
         for row, expected in zip([*ours["epochs"], ours["final"]], [*theirs["epochs"], theirs["final"]]):
@@ -219,7 +219,7 @@ def test_alone_everything_is_what_it_was():
     one, x = group.Group(), np.ones(3)
     assert one.sum(x) is x
     assert one.gather("a", "a word") == ["a"]
-    assert one.spread(lambda i: i * i, [(1,), (2,)], "squares") == [1, 4]
+    assert one.spread(lambda i: i * i, [(1,), (2,)]) == [1, 4]
     assert one.largest(3, 4) == [3, 4]
     one.compare({"a": 1}, "the same")
     assert (one.rank, one.size) == (0, 1)

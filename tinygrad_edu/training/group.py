@@ -101,7 +101,7 @@ class Group:
         self.wait(self.comm.Iallreduce(None, largest, MPI.MAX), "whether to stop")
         return largest.tolist()
 
-    def spread(self, function: Callable[..., T], pieces: Iterable[tuple], what: str) -> list[T]:
+    def spread(self, function: Callable[..., T], pieces: Iterable[tuple], what: str = "the evaluation") -> list[T]:
         """`[function(*piece) for piece in pieces]`, where every rank computes the pieces of its turn."""
         own, count = [], 0
         for piece in pieces:

@@ -1,11 +1,11 @@
-"""The figure of `scaling.py`. In a file of its own, so that a contender's process does not import matplotlib."""
+"""The figure of `sizes.py`. In a file of its own, so that a contender's process does not import matplotlib."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import scaling
 from benchmarks.harness import Result
+from benchmarks.sizes import SERIES
 from tinygrad_edu.plots.style import PAGE_WIDTH, legend_below, line_style, new_figure, set_title
 
 TICKS = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]  # milliseconds
@@ -15,10 +15,10 @@ NAMES = {"ours": "ours", "torch": "PyTorch"}
 def draw(path: Path, results: Sequence[Result]) -> None:
     """One panel per series: median time against size, both logarithmic, and a grey line of slope 1 through ours."""
     columns = 2
-    rows = -(-len(scaling.SERIES) // columns)
+    rows = -(-len(SERIES) // columns)
     with new_figure(path, PAGE_WIDTH, 2.4 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
-        for one, panel in zip(scaling.SERIES, panels):
+        for one, panel in zip(SERIES, panels):
             sizes = list(one.rows)
             entries, ideal = [], []
             for i, (contender, name) in enumerate(NAMES.items()):
