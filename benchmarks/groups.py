@@ -15,6 +15,7 @@ from benchmarks import (
     tape,
     textbook,
 )
+from benchmarks.architectures import rows as architectures
 from benchmarks.contender import Row
 from benchmarks.harness import Result
 from benchmarks.practicals import rows as practicals
@@ -61,6 +62,15 @@ GROUPS = (
         "`train_on_batch` on TensorFlow; *jax* is the whole step compiled by `jax.jit`. Peak memory is that of the "
         "contender's process, its imports included.",
         practicals.ROWS,
+        by_default=True,
+    ),
+    Group(
+        "architectures",
+        "The overview's other two architectures",
+        "One training step of a small GPT and of a small YOLO, measured as the practicals' are, with clipped gradients "
+        "in the GPT's. *torch* is PyTorch eager with its own attention, *torch-best* PyTorch with fused optimisers and "
+        "channels-last images.",
+        architectures.ROWS,
         by_default=True,
     ),
     Group(

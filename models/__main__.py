@@ -24,6 +24,7 @@ SCRIPTS = (
     "sine_rnn",
     "airline_lstm",
     "shakespeare_lstm",
+    "shakespeare_gpt",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.clock import Clock
 from tinygrad_edu import Tensor
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
@@ -42,6 +43,8 @@ class Checkpoints:
     group : Group, optional
         The processes that train together. Each has its rows of the memory; the file, which rank 0 writes and reads,
         has all of them, so that any number of processes can go on from it.
+    clock : Clock
+        How long training took.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Checkpoints:
         texts: dict[str, str],
         memory: dict[str, Tensor] | None = None,
         group: Group | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.folder, self.identity = folder, identity
         self.model, self.optimizer = model, optimizer
         self.history, self.generators, self.texts = history, generators, texts
         self.memory = {} if memory is None else memory
         self.group = group or Group()
+        self.clock = clock or Clock()
         self.states_at_start: dict[str, Any] = {}  # of the epoch
         self.reached: dict[str, np.ndarray] | None = None  # the weights after the last complete epoch
         self.resumed: Checkpoint | None = None
@@ -83,6 +88,7 @@ class Checkpoints:
             "generators": self.states(),
             "generators at the epoch's start": self.states_at_start,
             "texts": self.texts,
+            "seconds": {"ends": self.clock.ends[: len(self.history.epochs)], "now": self.clock.now()},
         }
         parts = self.group.gather({name: tensor.numpy() for name, tensor in self.memory.items()}, "a checkpoint")
         memory = {name: np.concatenate([part[name] for part in parts]) for name in self.memory}
@@ -110,6 +116,7 @@ class Checkpoints:
     def new_epoch(self, batches: Callable[[], Iterable[tuple]]) -> Iterable[tuple]:
         """The batches of the next epoch; how the generators stood before they were drawn is kept."""
         self.states_at_start = self.states()
+        self.clock.start()
         return batches()
 
     # --- reading ---
@@ -152,6 +159,7 @@ class Checkpoints:
                 for known in (states, facts["generators"]):
                     np.random.default_rng(0).bit_generator.state = known[name]
             texts = {name: facts["texts"][name] + "" for name in self.texts}
+            self.clock.go_on_from(facts["seconds"]["ends"], facts["seconds"]["now"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{checkpoint.path} is no checkpoint of this version's scripts ({type(error).__name__}: {error}); "

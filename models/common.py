@@ -259,9 +259,10 @@ def flags(
     return parser
 
 
-def new_optimizer(options: argparse.Namespace, parameters: Iterable[Tensor]) -> optim.Optimizer:
+def new_optimizer(options: argparse.Namespace, parameters: Iterable[Tensor], **settings: Any) -> optim.Optimizer:
     """The optimiser that --optimizer names, with the rate of --lr; by the textbook if --textbook says so."""
-    return (BY_THE_TEXTBOOK if options.textbook else OPTIMIZERS)[options.optimizer](parameters, lr=options.lr)
+    make = (BY_THE_TEXTBOOK if options.textbook else OPTIMIZERS)[options.optimizer]
+    return make(parameters, lr=options.lr, **settings)
 
 
 def settings(options: argparse.Namespace, also: Sequence[str] = ()) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.checkpoints import Checkpoints
+from models.clock import Clock
 from models.common import figure_text, print_table, settings
 from models.lock import lock_folder
 from models.report import PAGE, write_report
@@ -63,6 +64,7 @@ class Run:
     texts : dict
         Files that the training step writes, by name; see `append`.
     history : History
+    clock : Clock
     settings : dict
         All that changes what is computed, by name.
     """
@@ -93,6 +95,7 @@ class Run:
             self.lock = lock_folder(self.out)
             weakref.finalize(self, self.lock.close)  # also where the run ends by an error
         self.history = History()
+        self.clock = Clock()
         self.texts: dict[str, str] = {}
         self.started = time.perf_counter()
         if may_tune():
@@ -180,7 +183,16 @@ class Run:
         """
         group = self.group
         kept = Checkpoints(
-            self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory, group
+            self.out,
+            self.identity(),
+            model,
+            optimizer,
+            self.history,
+            self.generators,
+            self.texts,
+            memory,
+            group,
+            self.clock,
         )
         group.meet("the training to begin", BEFORE_TRAINING)  # rank 0 has looked at the first batch meanwhile
         if self.options.resume is not None:
@@ -206,6 +218,7 @@ class Run:
                 save_if_due(history)
 
             def evaluate_at_rest() -> Figures:
+                self.clock.end_epoch()
                 if group.size > 1:  # a signal waits until all have the figures, which shall be the same everywhere
                     figures = evaluate() if evaluate else {}
                     return group.from_first(lambda: figures, "the figures of the evaluation")
@@ -321,6 +334,7 @@ class Run:
             "settings": self.settings,
             "length": self.length(len(self.history.epochs)),
             "seconds": round(time.perf_counter() - self.started, 1),
+            "seconds of training": [round(end, 1) for end in self.clock.ends],
             "stopped": self.history.stopped,
             "final": final,
             **facts,

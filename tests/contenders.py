@@ -11,14 +11,16 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks import sizes, tape
+from benchmarks.architectures import rows as architectures
+from benchmarks.architectures import yolo
 from benchmarks.contender import Row
 from benchmarks.harness import compare_gradients
 from benchmarks.practicals import rows as practicals
 from benchmarks.practicals.problems import AlexNet
 
 # Of the operations that are measured at several sizes, the smallest.
-ROWS = [*practicals.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in sizes.SERIES)]
-FEW_IMAGES = 8  # for mini-AlexNet: `python -m benchmarks` compares the gradients of whole batches, before it measures
+ROWS = [*practicals.ROWS, *architectures.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in sizes.SERIES)]
+FEW_IMAGES = 8  # for a step of the image networks: `python -m benchmarks` takes whole batches
 
 
 def rows_with(package: str | None) -> Iterator[tuple[Row, list[str]]]:
@@ -31,7 +33,7 @@ def rows_with(package: str | None) -> Iterator[tuple[Row, list[str]]]:
 
 def differences(package: str | None) -> dict[str, float | None]:
     """Row -> the largest difference of gradients between ours and the contenders that require this package."""
-    AlexNet.BATCH = FEW_IMAGES
+    AlexNet.BATCH = yolo.BATCH = FEW_IMAGES
     found = {}
     for row, names in rows_with(package):
         contenders = {name: row.contenders[name](row.seed) for name in ("ours", *names)}

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinygrad_edu import plots
-from tinygrad_edu.data import ImageData
+from tinygrad_edu.data import ImageData, load_scenes
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,10 +34,12 @@ SCRIPTS = {
     "mini_alexnet": (
         *("--data", "synthetic", "--augment", "--epochs", "2", "--batch-size", "32", "--checkpoint-every", "0.2"),
     ),
+    "mini_yolo": ("--epochs", "2", "--batch-size", "10", "--checkpoint-every", "0.2"),
     "airline_lstm": ("--epochs", "43", "--checkpoint-every", "0.02"),
     # It stops early, between two checkpoints.
     "sine_rnn": ("--epochs", "1000", "--lr", "0.02", "--patience", "30", "--checkpoint-every", "0.02"),
 }
+TOLD_APART = ("seconds", "seconds of training", "command")  # what tells how often a run was begun
 FILES = ("weights.safetensors", "metrics.csv", "metrics.json", "samples.txt")
 
 
@@ -53,6 +55,9 @@ def run(script: str, arguments: list[str]) -> int:
     if script == "mini_alexnet":
         few = ImageData("synthetic images", "synthetic", *synthetic_images(400, 50), CLASS_NAMES)
         module.load_cifar10 = lambda *_, **__: few
+    if script == "mini_yolo":
+        scenes = load_scenes(source="synthetic", train=200, validation=20, test=20)
+        module.load_scenes = lambda *_, **__: scenes
     return module.main(arguments)
 
 
@@ -101,7 +106,7 @@ def left_in(out: Path) -> dict[str, object]:
     """The files of a finished run, but for the time that it took and the command, which tell how often it was begun."""
     found: dict[str, object] = {name: (out / name).read_bytes() for name in FILES if (out / name).exists()}
     metrics = json.loads((out / "metrics.json").read_text())
-    found["metrics.json"] = {name: value for name, value in metrics.items() if name not in ("seconds", "command")}
+    found["metrics.json"] = {name: value for name, value in metrics.items() if name not in TOLD_APART}
     found["half written"] = [part.name for part in out.glob(".*.part")]
     return found
 

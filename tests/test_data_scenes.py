@@ -70,6 +70,18 @@ def test_the_ink_is_in_the_box():
         assert made.images[i][inside].mean() > 100
 
 
+def test_where_a_digit_finds_no_place_the_scene_is_begun_again(monkeypatch):
+    monkeypatch.setattr(scenes, "TRIES", 1)
+    rng, untouched = (np.random.default_rng(0) for _ in range(2))
+    for _ in range(20):
+        boxes = np.array(scenes._places([(3.0, 3.0, 25.0, 25.0)] * 4, rng))
+        assert boxes.shape == (4, 4)
+        overlaps = [box_iou(boxes, boxes)[pair] for pair in itertools.combinations(range(4), 2)]
+        assert max(overlaps) < 1 / 7 + 1e-6
+    untouched.random((20, 4, 3))  # what twenty scenes draw of which each digit finds a place at once
+    assert rng.bit_generator.state != untouched.bit_generator.state
+
+
 def test_the_seed_decides_and_fewer_are_the_first_ones(data):
     again = load_scenes(source="synthetic", train=20, validation=30, test=10)
     other = load_scenes(source="synthetic", train=20, validation=1, test=1, seed=1)

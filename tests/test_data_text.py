@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from data_files import Server
 
-from tinygrad_edu.data import Chunks, DataError, TextWindows, Vocabulary, load_shakespeare, text
+from tinygrad_edu.data import (
+    NOT_ASKED,
+    Blanked,
+    Chunks,
+    DataError,
+    RandomWindows,
+    TextWindows,
+    Vocabulary,
+    load_shakespeare,
+    text,
+)
 
 SAMPLE = "Zounds! " * 200
 
@@ -65,9 +75,49 @@ def test_chunks_continue_each_other():
     assert last[1].tolist() == [[7, 8, 9], [18, 19, 20]]
 
 
+def test_random_windows_begin_anywhere_and_the_generator_says_where():
+    windows = RandomWindows(np.arange(12), 3, batch_size=50, count=4, rng=np.random.default_rng(0))
+    batches = list(windows)
+    assert len(windows) == len(batches) == 4
+    X, Y = (np.concatenate(parts) for parts in zip(*batches))
+    assert X.shape == Y.shape == (200, 3)
+    assert (np.diff(X, axis=1) == 1).all()
+    assert (Y == X + 1).all()
+    assert set(X[:, 0]) == set(range(9))  # up to the last window that a character follows
+    again = RandomWindows(np.arange(12), 3, 50, 4, np.random.default_rng(0))
+    assert all((x == X[50 * i : 50 * i + 50]).all() for i, (x, _) in enumerate(again))
+
+
+def test_blanks_take_the_place_of_fifteen_in_a_hundred_and_are_asked_for():
+    x = np.random.default_rng(1).integers(9, size=(50, 80))
+    batches = Blanked([(x,), (x,)], 9, np.random.default_rng(0))
+    (first, y), (second, _) = batches
+    assert len(batches) == 2
+    blanked = first == 9
+    assert 0.13 < blanked.mean() < 0.17
+    assert (y[blanked] == x[blanked]).all()
+    assert (y[~blanked] == NOT_ASKED).all()
+    assert (first[~blanked] == x[~blanked]).all()
+    assert (first != second).any()
+
+
+def test_even_the_smallest_batch_has_a_blank():
+    for x, y in Blanked([(np.zeros((1, 1), int),)] * 30, 1, np.random.default_rng(0)):
+        assert (x, y) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: RandomWindows(np.arange(5), 5, 1, 1, np.random.default_rng()),
+            "no window of 5 .* at least 6 are needed",
+        ),
+        (
+            lambda: RandomWindows(np.arange(5), 2, 0, 1, np.random.default_rng()),
+            "batch_size must be a whole number >= 1",
+        ),
+        (lambda: Blanked([], -1, np.random.default_rng()), "blank must be a whole number >= 0"),
         (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
         (lambda: TextWindows(np.zeros((2, 5), int), 3), r"ids must be of shape \(N,\), .* got \(2, 5\)"),
         (lambda: TextWindows(np.arange(5), 0), "length must be a whole number >= 1"),

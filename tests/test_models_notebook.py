@@ -20,6 +20,7 @@ SMALLER = {
     "count = len(data.train_labels)": "count = 320",
     'share = 5 if options.quick and data.source != "synthetic" else 1': "share = 5",
     "default_epochs = 20": "default_epochs = 3",
+    "QUICK_ITERATIONS, QUICK_VALIDATION = 50, 8_000": "QUICK_ITERATIONS, QUICK_VALIDATION = 3, 200",
     'QUICK = {"train": 8_000, "validation": 400, "test": 400}': 'QUICK = {"train": 64, "validation": 20, "test": 20}',
 }
 PICTURES = {
@@ -30,6 +31,7 @@ PICTURES = {
     "sine_rnn": 6,
     "airline_lstm": 2,
     "shakespeare_lstm": 1,
+    "shakespeare_gpt": 4,
 }
 
 

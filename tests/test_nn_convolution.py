@@ -161,7 +161,16 @@ def test_cosine_with_warmup():
     assert rates[12] == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("arguments", [(-1, 0, 10), (0.1, -1, 10), (0.1, 0, 0), (0.1, 0, 10, 10), (math.nan, 0, 10)])
+def test_cosine_down_to_another_rate_than_zero():
+    rates = [optim.cosine(0.1, step, 20, warmup=4, lowest=0.02) for step in range(30)]
+    np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
+    assert rates[12] == pytest.approx(0.06)
+    np.testing.assert_allclose(rates[20:], 0.02)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(-1, 0, 10), (0.1, -1, 10), (0.1, 0, 0), (0.1, 0, 10, 10), (math.nan, 0, 10), (0.1, 0, 10, 0, 0.2)]
+)
 def test_cosine_refuses(arguments):
-    with pytest.raises(ValueError, match=r"cosine: .*(must be|fewer)"):
+    with pytest.raises(ValueError, match=r"cosine: .*(must be|fewer|is larger than)"):
         optim.cosine(*arguments)

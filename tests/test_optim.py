@@ -229,6 +229,28 @@ def test_every_optimiser_learns_a_line():
         np.testing.assert_allclose(layer.bias.data, [-1], atol=0.02)
 
 
+def test_decay_of_matrices_only_is_pytorchs_with_two_groups():
+    torch = pytest.importorskip("torch")
+    ours = parameters()
+    theirs = [torch.tensor(p.data.copy(), requires_grad=True) for p in ours]
+    groups = [
+        {"params": [q for q in theirs if q.ndim > 1], "weight_decay": 0.2},
+        {"params": [q for q in theirs if q.ndim <= 1], "weight_decay": 0.0},
+    ]
+    assert all(group["params"] for group in groups)
+    optimiser = optim.AdamW(ours, lr=0.05, weight_decay=0.2, matrices_only=True)
+    reference = torch.optim.AdamW(groups, lr=0.05, eps=1e-7)
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        for p, q in zip(ours, theirs):
+            p.grad = np.asarray(rng.normal(size=p.shape))
+            q.grad = torch.tensor(p.grad.copy())
+        optimiser.step()
+        reference.step()
+    for p, q in zip(ours, theirs):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
 # --- frozen parameters -----------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from models import (
     airline_lstm,
     mini_alexnet,
     mini_yolo,
+    shakespeare_gpt,
     shakespeare_lstm,
     sine_rnn,
     softmax_by_hand,
@@ -26,7 +27,8 @@ def pictures(tmp_path, monkeypatch):
     saved = {}
     monkeypatch.setattr(style, "_save", lambda figure, path: saved.update({path.name: figure}))
     monkeypatch.setattr(softmax_by_hand, "compare_with_engine", lambda *_: None)
-    for script in (airline_lstm, mini_alexnet, mini_yolo, shakespeare_lstm, sine_rnn, softmax_regression):
+    scripts = airline_lstm, mini_alexnet, mini_yolo, shakespeare_gpt, shakespeare_lstm, sine_rnn, softmax_regression
+    for script in scripts:
         monkeypatch.setattr(script, "look_inside", lambda *_, **__: None)  # a page, no picture
     return saved
 
@@ -112,7 +114,7 @@ def test_mini_yolo(pictures, monkeypatch):
     names = ["scenes.png", "precision_recall.png", "cells.png", "architecture.svg", "architecture.png", "loss.png"]
     check_all(pictures, names, "mini-YOLO")
     assert len(pictures["scenes.png"].axes) == 12
-    assert legend(pictures["precision_recall.png"]) == [str(digit) for digit in range(10)]
+    assert [text.split(": ")[0] for text in legend(pictures["precision_recall.png"])] == [str(k) for k in range(10)]
     said, kept = (len(axes.patches) for axes in pictures["cells.png"].axes[1:])
     assert said == 64
     assert kept < 64
@@ -147,6 +149,23 @@ def test_shakespeare(pictures, tmp_path, monkeypatch, flags):
     (tmp_path / "shakespeare" / "input.txt").write_text(text)
     run(shakespeare_lstm, "--epochs", "3", *flags)
     check_all(pictures, ["loss.png"], f"character LSTM ({'stateful' if flags else 'window'})")
+
+
+@pytest.mark.parametrize("objective", ["next", "masked"])
+def test_shakespeare_gpt(pictures, tmp_path, monkeypatch, objective):
+    monkeypatch.setattr(shakespeare_gpt, "SAMPLE_LENGTH", 5)
+    monkeypatch.setattr(shakespeare_gpt, "ITERATIONS", 2)
+    (tmp_path / "shakespeare").mkdir()
+    text = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 70
+    (tmp_path / "shakespeare" / "input.txt").write_text(text)
+    run(shakespeare_gpt, "--epochs", "3", "--objective", objective)
+    names = ["loss.png", "time.png", "learning_rate.png", "attention.png"]
+    masked = objective == "masked"
+    check_all(pictures, names + ["blanks.png"] * masked, "masked Transformer on" if masked else "GPT on")
+    maps = [axes.images[0].get_array() for axes in pictures["attention.png"].axes if axes.images]
+    above = [np.triu(values, 1).max() for values in maps]
+    assert len(maps) == 4 * 4
+    assert (max(above) > 0) == masked  # no place looks ahead
 
 
 def test_two_epochs_leave_no_picture_of_two_dots(pictures, capsys):

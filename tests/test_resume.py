@@ -1,5 +1,6 @@
 """A run that is asked to stop saves first, and goes on from there as if nothing had happened."""
 
+import functools
 import os
 import re
 import signal
@@ -8,21 +9,24 @@ import pytest
 from survival import left_in
 
 from models import __main__ as tour
-from models import airline_lstm, checkpoints, mini_alexnet, shakespeare_lstm, sine_rnn
+from models import airline_lstm, checkpoints, mini_alexnet, mini_yolo, shakespeare_gpt, shakespeare_lstm, sine_rnn
 from models.lock import lock_folder
 from models.stop import Stop, ending_by_sigterm
 from tinygrad_edu import nn, optim
-from tinygrad_edu.data import ImageData, MinMaxScaler
+from tinygrad_edu.data import ImageData, MinMaxScaler, load_scenes
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
 from tinygrad_edu.files import MACHINE
 from tinygrad_edu.training import read_checkpoint, save_checkpoint
 
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
+SMALL_GPT = ("--layers", "1", "--heads", "2", "--width", "8", "--context", "16")
 RUNS = {
     "a state is carried, with dropout": (shakespeare_lstm, "--stateful", "--batch-size", "4", "--epochs", "3"),
     "shuffled, with dropout": (shakespeare_lstm, "--epochs", "3", "--batch-size", "64"),
+    "windows from anywhere, blanks": (shakespeare_gpt, "--objective", "masked", "--epochs", "3", *SMALL_GPT),
     "shuffled, shifted and mirrored": (mini_alexnet, "--augment", "--epochs", "3", "--batch-size", "16"),
     "saved after every tenth epoch": (airline_lstm, "--epochs", "12", "--batch-size", "16"),
+    "a rate that falls, scenes with boxes": (mini_yolo, "--epochs", "3", "--batch-size", "4"),
     "stops early": (sine_rnn, "--epochs", "60", "--lr", "0.05", "--patience", "3", "--cycles", "30"),
 }
 
@@ -30,14 +34,17 @@ RUNS = {
 @pytest.fixture(autouse=True)
 def _short_runs(monkeypatch, tmp_path):
     """In a folder of the test's own, on little data, without pictures and looks inside, which have other tests."""
-    for module in (shakespeare_lstm, mini_alexnet, airline_lstm, sine_rnn):
+    for module in (shakespeare_gpt, shakespeare_lstm, mini_alexnet, mini_yolo, airline_lstm, sine_rnn):
         monkeypatch.setattr(module, "look_inside", lambda *_, **__: None)
         monkeypatch.setattr(module, "draw", lambda *_: None, raising=False)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 5)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 3)
+    monkeypatch.setattr(shakespeare_gpt, "ITERATIONS", 6)
     few = ImageData("synthetic images", "synthetic", *synthetic_images(100, 20), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: few)
     monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", small_network)
+    monkeypatch.setattr(mini_yolo, "load_scenes", lambda *_, **__: few_scenes())
+    monkeypatch.setattr(mini_yolo, "mini_yolo", lambda: nn.Sequential(nn.Conv2d(1, 15, 8, stride=8), nn.BatchNorm(15)))
     monkeypatch.setenv("TINYGRAD_EDU_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shakespeare").mkdir()
@@ -45,6 +52,11 @@ def _short_runs(monkeypatch, tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@functools.cache
+def few_scenes():
+    return load_scenes(source="synthetic", train=24, validation=4, test=4)
 
 
 def small_network():

@@ -17,6 +17,7 @@ from models import (
     checkpoints,
     mini_alexnet,
     mini_yolo,
+    shakespeare_gpt,
     shakespeare_lstm,
     sine_rnn,
     softmax_by_hand,
@@ -26,7 +27,16 @@ from models.lock import lock_folder
 from tinygrad_edu import nn, optim
 from tinygrad_edu.training import History, fit, save_checkpoint
 
-SCRIPTS = (softmax_by_hand, softmax_regression, mini_alexnet, mini_yolo, sine_rnn, airline_lstm, shakespeare_lstm)
+SCRIPTS = (
+    softmax_by_hand,
+    softmax_regression,
+    mini_alexnet,
+    mini_yolo,
+    sine_rnn,
+    airline_lstm,
+    shakespeare_lstm,
+    shakespeare_gpt,
+)
 TEXT = "All:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 20
 
 
@@ -37,6 +47,9 @@ def _no_pictures(monkeypatch, tmp_path):
         for name in {"draw", "look_inside"} & vars(module).keys():
             monkeypatch.setattr(module, name, lambda *_, **__: None)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 5)
+    monkeypatch.setattr(shakespeare_gpt, "SAMPLE_LENGTH", 5)
+    monkeypatch.setattr(shakespeare_gpt, "ITERATIONS", 3)
+    monkeypatch.setattr(shakespeare_gpt, "QUICK_ITERATIONS", 2)
     monkeypatch.setenv("TINYGRAD_EDU_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     images = mini_alexnet.load_cifar10(source="synthetic")
@@ -50,7 +63,7 @@ def _no_pictures(monkeypatch, tmp_path):
 
 
 def start(module, *flags):
-    synthetic = () if module in (sine_rnn, airline_lstm, shakespeare_lstm) else ("--data", "synthetic")
+    synthetic = () if module in (sine_rnn, airline_lstm, shakespeare_lstm, shakespeare_gpt) else ("--data", "synthetic")
     return module.main(["--no-progress", "--out", "out", *synthetic, *flags])
 
 
@@ -78,6 +91,8 @@ def weights():
         (sine_rnn, ["--cell", "gru"], [], "cell 'gru' there, 'rnn' here"),
         (shakespeare_lstm, [], ["--stateful", "--batch-size", "4"], "stateful False there, True here"),
         (shakespeare_lstm, [], ["--recurrent-dropout", "0"], r"recurrent_dropout 0\.2 there, 0\.0 here"),
+        (shakespeare_gpt, [], ["--objective", "masked"], "objective 'next' there, 'masked' here"),
+        (shakespeare_gpt, ["--layers", "1"], [], "layers 1 there, 4 here; iterations of the schedule 3 there, 6 here"),
         (softmax_regression, [], ["--lr", "0.2"], "lr 0.1 there, 0.2 here"),
     ],
 )
@@ -162,9 +177,8 @@ def test_a_short_run_says_what_is_short_and_its_table_fits(module, capsys):
     output = capsys.readouterr().out
     table = output[output.index("results in ") :].splitlines()
     whole = {"softmax_by_hand": 20, "softmax_regression": 20, "sine_rnn": 1000, "airline_lstm": 100}
-    epochs = (
-        whole.get(metrics()["model"]) or {"mini_alexnet": 10, "mini_yolo": 5, "shakespeare_lstm": 3}[metrics()["model"]]
-    )
+    whole |= {"mini_alexnet": 10, "mini_yolo": 5, "shakespeare_lstm": 3, "shakespeare_gpt": 8}
+    epochs = whole[metrics()["model"]]
     assert f"a short run, of 1 of {epochs} epochs" in output
     assert table[-1].count("after") == 0 or "after epoch 0" in output  # no "after 1 of 1000 epochs" beside a constant
     assert any(line.split()[:2] == ["figure", "report"] and f"after 1 of {epochs} epochs" in line for line in table)

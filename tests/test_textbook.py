@@ -99,6 +99,24 @@ def agree(function, *data):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, np.abs(b).max(initial=0)))
 
 
+@pytest.mark.parametrize("storey", [ops, textbook])
+def test_batch_norm_keeps_the_digits_of_single_precision(storey):
+    """100,000 numbers of a channel, black but for every twentieth: small terms that are added to a large sum."""
+    rng = np.random.default_rng(0)
+    X, G = np.zeros((100_000, 3)), rng.normal(size=(100_000, 3))
+    X[::20] = rng.random((5_000, 3))
+    results = []
+    for dtype in (np.float32, np.float64):
+        running = np.zeros(3, dtype), np.ones(3, dtype)
+        leaves = [Tensor(values.astype(dtype), requires_grad=True) for values in (X, np.ones(3), np.zeros(3))]
+        y = storey.batch_norm(*leaves, *running, momentum=0.0)
+        y.backward(G.astype(dtype))
+        results.append([y.data, *running, *(leaf.grad for leaf in leaves)])
+    for single, double in zip(*results):
+        assert single.dtype == np.float32
+        np.testing.assert_allclose(single, double, rtol=0, atol=1e-5 * np.abs(double).max())
+
+
 small = st.integers(1, 3)
 
 

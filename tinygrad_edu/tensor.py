@@ -259,13 +259,20 @@ def record(data: Array, inputs: tuple[Tensor, ...], backward: Backward) -> Tenso
     look = observer  # read once: in another thread, it may go
     if look:
         backward = look(tensor, inputs, backward)
+    if will_record(*inputs):
+        tensor.requires_grad, tensor._inputs, tensor._backward = True, inputs, backward
+    else:
+        tensor.requires_grad, tensor._inputs, tensor._backward = False, (), None
+    return tensor
+
+
+def will_record(*inputs: Tensor) -> bool:
+    """Whether `record` will keep a backward of these inputs: else nothing needs to be computed for it."""
     if not _mode.paused:
         for x in inputs:
             if x.requires_grad:
-                tensor.requires_grad, tensor._inputs, tensor._backward = True, inputs, backward
-                return tensor
-    tensor.requires_grad, tensor._inputs, tensor._backward = False, (), None
-    return tensor
+                return True
+    return False
 
 
 # Whoever looks inside (`inspection`) is called at every birth, and returns the backward or one that stands in for it.

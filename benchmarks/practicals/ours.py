@@ -57,12 +57,13 @@ class OnThePlainStorey(Ours):
 
 
 class ByTheTextbook:
-    """`textbook.adam` or `textbook.sgd` for each parameter by itself."""
+    """`textbook.adam` or `textbook.sgd` for each parameter by itself; with `decay`, AdamW for matrices."""
 
-    def __init__(self, parameters: Iterable[Tensor], adam: bool, **options: Any) -> None:
+    def __init__(self, parameters: Iterable[Tensor], adam: bool, decay: float = 0.0, **options: Any) -> None:
         self.parameters = list(parameters)
         self.options = options
         self.adam = adam
+        self.decay = decay
         self.moments: list = [(np.zeros_like(p.data), np.zeros_like(p.data)) for p in self.parameters]
         self.t = 0
 
@@ -74,6 +75,8 @@ class ByTheTextbook:
         self.t += 1
         for i, p in enumerate(self.parameters):
             m, v = self.moments[i]
+            if self.decay and p.ndim > 1:
+                p.data = p.data * (1 - self.options["lr"] * self.decay)
             if self.adam:
                 p.data, *self.moments[i] = textbook.adam(p.data, p.grad, m, v, self.t, **self.options)
             else:

@@ -4,9 +4,17 @@ from benchmarks.contender import Contender, Goal, Row
 from benchmarks.practicals import in_jax, in_keras, in_pytorch, ours
 
 
-def row(name: str, title: str, contenders: dict[str, type[Contender]], steps: int, goal: Goal, seed: int = 0) -> Row:
+def row(
+    name: str,
+    title: str,
+    contenders: dict[str, type[Contender]],
+    steps: int,
+    goal: Goal,
+    seed: int = 0,
+    tolerance: float = 1e-5,
+) -> Row:
     ratios = tuple((other, "ours") for other in contenders if other != "ours")
-    return Row(name, title, contenders, ratios, steps, goals=(goal,), seed=seed)
+    return Row(name, title, contenders, ratios, steps, tolerance, goals=(goal,), seed=seed)
 
 
 ROWS = (

@@ -164,6 +164,10 @@ def through(*shape: int) -> Callable[[Any], Any]:
     return lambda layer: layer(x(*shape))
 
 
+def adams_arguments() -> dict[str, Any]:
+    return {"parameters": with_gradients(), "lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-7, "weight_decay": 0.1}
+
+
 def walk(items: Any) -> None:
     for number, _ in enumerate(items):
         if number == 3:
@@ -418,14 +422,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "optim.SGD": lambda: Call(
         optim.SGD, {"parameters": with_gradients(), "lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, stepped
     ),
-    **{
-        f"optim.{kind.__name__}": lambda kind=kind: Call(
-            kind,
-            {"parameters": with_gradients(), "lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-7, "weight_decay": 0.1},
-            stepped,
-        )
-        for kind in (optim.Adam, optim.AdamW)
-    },
+    "optim.Adam": lambda: Call(optim.Adam, adams_arguments(), stepped),
+    "optim.AdamW": lambda: Call(optim.AdamW, {**adams_arguments(), "matrices_only": True}, stepped),
     "optim.Optimizer": lambda: Call(optim.Optimizer, {"parameters": with_gradients(), "lr": 0.1, "weight_decay": 0.1}),
     "optim.Adam.load_state_dict": lambda: Call(
         optim.Adam(with_gradients()).load_state_dict, {"state": optim.Adam(with_gradients()).state_dict()}
@@ -437,7 +435,7 @@ CALLS: dict[str, Callable[[], Call]] = {
         optim.SGD(with_gradients()).check_state_dict, {"state": optim.SGD(with_gradients()).state_dict()}
     ),
     "optim.clip_grad_norm": lambda: Call(optim.clip_grad_norm, {"parameters": with_gradients(), "max_norm": 0.5}),
-    "optim.cosine": lambda: Call(optim.cosine, {"lr": 0.1, "step": 3, "steps": 10, "warmup": 2}),
+    "optim.cosine": lambda: Call(optim.cosine, {"lr": 0.1, "step": 3, "steps": 10, "warmup": 2, "lowest": 0.01}),
     "metrics.accuracy": lambda: Call(metrics.accuracy, {"logits": array(2, 3), "labels": np.array([0, 2])}),
     "metrics.right": lambda: Call(metrics.right, {"logits": array(2, 3), "labels": np.array([0, 2])}),
     "gradcheck.gradcheck": lambda: Call(
@@ -498,4 +496,10 @@ CALLS: dict[str, Callable[[], Call]] = {
         data.TextWindows(np.arange(20), 3).batches, {"batch_size": 2, "rng": rng()}, walk
     ),
     "data.Chunks": lambda: Call(data.Chunks, {"ids": np.arange(20), "rows": 2, "length": 3}, walk),
+    "data.RandomWindows": lambda: Call(
+        data.RandomWindows, {"ids": np.arange(20), "length": 3, "batch_size": 2, "count": 2, "rng": rng()}, walk
+    ),
+    "data.Blanked": lambda: Call(
+        data.Blanked, {"windows": data.Chunks(np.arange(20), 2, 3), "blank": 20, "rng": rng()}, walk
+    ),
 }  # fmt: skip

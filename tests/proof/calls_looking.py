@@ -136,6 +136,24 @@ LOOKING = {
             **{"title": "title", "skips": [(0, 1)]},
         },
     ),
+    "plots.attention_maps": lambda: Call(
+        plots.attention_maps, {"path": PICTURE, "weights": np.full((1, 2, 3, 3), 0.5), "text": "abc", "title": "title"}
+    ),
+    "plots.filled_blanks": lambda: Call(
+        plots.filled_blanks,
+        {
+            "path": PICTURE,
+            "texts": ["abc"],
+            "asked": np.array([[False, True, False]]),
+            "guesses": ["axc"],
+            "sure": np.full((1, 3), 0.5),
+            "title": "title",
+        },
+    ),
+    "plots.losses_against": lambda: Call(
+        plots.losses_against,
+        {"path": PICTURE, "panels": {"x": {"a": ([1, 2], [2, 1])}}, "ylabel": "loss", "title": "title"},
+    ),
     "plots.number_tables": lambda: Call(
         plots.number_tables, {"path": PICTURE, "tables": {"A": np.ones((2, 3)), "b": [0.5, -1.0]}, "title": "title"}
     ),

@@ -19,13 +19,17 @@ from tinygrad_edu.data.mnist import ImageData, load_mnist
 from tinygrad_edu.data.scenes import SceneData, Scenes, load_scenes, make_scenes
 from tinygrad_edu.data.series import MinMaxScaler, create_dataset, series_windows
 from tinygrad_edu.data.sine import noisy_sine
-from tinygrad_edu.data.text import Chunks, Text, TextWindows, Vocabulary, load_shakespeare
+from tinygrad_edu.data.text import Text, Vocabulary, load_shakespeare
+from tinygrad_edu.data.text_batches import NOT_ASKED, Blanked, Chunks, RandomWindows, TextWindows
 
 __all__ = [
+    "NOT_ASKED",
+    "Blanked",
     "Chunks",
     "DataError",
     "ImageData",
     "MinMaxScaler",
+    "RandomWindows",
     "SceneData",
     "Scenes",
     "Series",

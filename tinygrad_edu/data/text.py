@@ -1,4 +1,4 @@
-"""Text as numbers: a vocabulary of characters, windows for training, and contiguous chunks for stateful training.
+"""Text as numbers: tiny Shakespeare, and a vocabulary of characters.
 
 The text is "tiny Shakespeare", some 40,000 lines of the plays that A. Karpathy put together for char-rnn (2015).
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_edu import checks
-from tinygrad_edu.data.batching import Batches, batches
 from tinygrad_edu.data.download import download
 from tinygrad_edu.data.errors import DataError
 from tinygrad_edu.data.files import check_hash, data_directory, find_file, read_text
@@ -151,94 +150,3 @@ def _is_shakespeare(path: Path, text: str) -> bool:
             f"Fetch it again from {MIRRORS[0]}, or remove it"
         )
     return False
-
-
-def _checked_ids(where: str, ids: np.ndarray) -> np.ndarray:
-    """A text as numbers (N,)."""
-    ids = checks.numbers(where, "ids", ids, "iu")
-    if ids.ndim != 1:
-        checks.refuse(where, "ids", "of shape (N,), a number for each character", ids.shape)
-    return ids
-
-
-class TextWindows:
-    """All windows of `length` characters, a new one every `step`, and the character after each.
-
-    They overlap: a million characters make 333,324 windows of 30, one every 3, which are ten million numbers. So a
-    window is cut out of the text when its batch comes, and the set itself is a list of positions.
-
-    Parameters
-    ----------
-    ids : array (N,)
-        The text as numbers.
-    length, step : int
-        Characters in a window; characters from the start of one to the start of the next.
-
-    Raises ValueError when the text is too short for one window and the character after it.
-    """
-
-    def __init__(self, ids: np.ndarray, length: int, step: int = 1) -> None:
-        ids = _checked_ids("TextWindows", ids)
-        length, step = checks.size("TextWindows", "length", length), checks.size("TextWindows", "step", step)
-        if len(ids) <= length:
-            raise ValueError(
-                f"TextWindows: a text of {len(ids)} characters has no window of {length} and a character after it; "
-                f"at least {length + 1} are needed"
-            )
-        self.ids, self.length = ids, length
-        self.starts = np.arange(0, len(ids) - length, step)
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> "WindowBatches":
-        """Once through all windows, in a new order if there is a generator: X (B, length) and y (B,)."""
-        return WindowBatches(self, batches(self.starts, batch_size=batch_size, rng=rng))
-
-
-class WindowBatches:
-    """The batches of one epoch of windows, cut out of the text one by one; `len` says how many there are."""
-
-    def __init__(self, windows: TextWindows, starts: Batches) -> None:
-        self.windows, self.starts = windows, starts
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        ids, length = self.windows.ids, self.windows.length
-        for (starts,) in self.starts:
-            yield ids[starts[:, None] + np.arange(length)], ids[starts + length]
-
-
-class Chunks:
-    """A text as `rows` parallel strands, read side by side in chunks of `length` characters.
-
-    Chunk k + 1 of a strand continues chunk k: the state of the network after one is the right state before the other.
-
-        strand 0:  |Before we proc|eed any furthe|r, hear me spe|...
-        strand 1:  |thy mother's n|ame is ill no|w, ...
-
-    Raises ValueError when the text is too short for one chunk in each strand.
-    """
-
-    def __init__(self, ids: np.ndarray, rows: int, length: int) -> None:
-        ids = _checked_ids("Chunks", ids)
-        rows, length = checks.size("Chunks", "rows", rows), checks.size("Chunks", "length", length)
-        self.count = (len(ids) // rows - 1) // length  # the character after the last one is a target, too
-        if self.count < 1:
-            raise ValueError(
-                f"Chunks: a text of {len(ids)} characters has no chunk of {length} in each of {rows} strands; "
-                f"at least {rows * (length + 1)} characters are needed"
-            )
-        self.length = length
-        self.strands = ids[: len(ids) // rows * rows].reshape(rows, -1)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """X (rows, length), and Y (rows, length): for every character the one after it."""
-        for start in range(0, self.count * self.length, self.length):
-            piece = self.strands[:, start : start + self.length + 1]
-            yield piece[:, :-1], piece[:, 1:]

@@ -114,7 +114,7 @@ class Book:
             if code.co_argcount and isinstance(module := outer.f_locals.get(code.co_varnames[0]), Module):
                 modules.append(module)
             outer = outer.f_back
-        recorded = not engine._mode.paused and any(x.requires_grad for x in inputs)
+        recorded = engine.will_record(*inputs)
         birth = Birth(op, _place(user), self._name_of(modules), call, recorded, self)
         BIRTHS[tensor] = birth
         for x in inputs:

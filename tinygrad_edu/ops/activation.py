@@ -11,7 +11,7 @@ from tinygrad_edu.backend import Array, array_module
 from tinygrad_edu.ops.error_function import erf_of
 from tinygrad_edu.ops.support import Operand, as_tensor, floating
 from tinygrad_edu.runtime.parallel import in_pieces
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, record, will_record
 
 
 def tanh(a: Operand) -> Tensor:
@@ -127,23 +127,31 @@ def gelu(a: Operand, approximate: str = "none") -> Tensor:
     By the product rule and dT/du = 1 - T^2:
     dY/dA = (1 + T)/2 + A/2 (1 - T^2) k (1 + 3 c A^2).
 
-    The 40 steps to Y and dY/dA are taken for a piece of A after the other, which stays in the processor's cache
-    meanwhile: 2.8 instead of 8.3 ms for 768 x 512 numbers, there and back, in one thread.
+    The 30 steps to Y and dY/dA are taken for a piece of A after the other, in place, and stay in the processor's cache.
     """
     a = floating("gelu", a)
     if checks.choice("gelu", "approximate", approximate, ("none", "tanh")) == "tanh":
         return _gelu_by_tanh(a)
     A, xp = a.data.reshape(-1), array_module(a.data)
-    Y, D = xp.empty_like(A), xp.empty_like(A)  # D = dY/dA
+    Y = xp.empty_like(A)
+    D = xp.empty_like(A) if will_record(a) else None  # dY/dA
 
     def compute(piece: slice) -> None:
         x = A[piece]
-        Phi = 0.5 + 0.5 * erf_of(x * math.sqrt(0.5))
-        phi = xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-        Y[piece], D[piece] = x * Phi, Phi + x * phi
+        Phi = erf_of(x * math.sqrt(0.5))
+        Phi *= 0.5
+        Phi += 0.5
+        xp.multiply(x, Phi, out=Y[piece])
+        if D is not None:
+            d = xp.multiply(x, x, out=D[piece])
+            d *= -0.5
+            xp.exp(d, out=d)
+            d *= x
+            d *= 1 / math.sqrt(2 * math.pi)  # x phi(x)
+            d += Phi
 
     in_pieces(compute, len(A), A)
-    Y, D = Y.reshape(a.shape), D.reshape(a.shape)
+    Y, D = Y.reshape(a.shape), None if D is None else D.reshape(a.shape)
 
     def backward(G):
         return (G * D,)

@@ -12,7 +12,7 @@ from tinygrad_edu.backend import Array, array_module, device_of
 from tinygrad_edu.ops.dropout import dropout_mask
 from tinygrad_edu.ops.support import Operand, array_of, same_kind
 from tinygrad_edu.runtime.parallel import in_parts
-from tinygrad_edu.tensor import Tensor, record
+from tinygrad_edu.tensor import Tensor, record, will_record
 
 AT_ONCE = 2**17  # so many weights are computed at once: 512 KiB of float32, which stay in the processor's cache
 FEWEST = 64  # queries of a block: products with fewer are slow
@@ -63,10 +63,8 @@ def attention(
 
     - The weights, T x S for each head, are never there all at once. They are computed for a block of queries at a
       time; kept are Y and, for each query, the logarithm of its row's sum, from which the backward computes the block
-      once more. So memory grows with T, not with T^2: for 4 heads of 32 numbers, forward and backward together take
-      5.6, 11 and 23 MiB at T = 1024, 2048 and 4096, the textbook's 50, 197 and 778. It is faster, too, 0.43 against
-      1.1 s at 4096, since less memory is gone through. At T = 64 all fits into one block, and what is computed twice
-      costs an eighth of the time. Dropout's mask is kept, and grows with T^2.
+      once more. So memory grows with T, not with T^2, and it is faster, too, since less memory is gone through. Up to
+      64 queries are one block; the weights are few then, and kept. Dropout's mask is always kept, and grows with T^2.
     - Where `causal`, the keys behind a block's last query are left out: 0.43 instead of 0.62 s at T = 4096.
     - The keys come first, (S, T), in a block, so that maximum and sum over them run through long rows: 130 instead of
       320 microseconds for 12 x 4 blocks of 64 x 64.
@@ -84,6 +82,7 @@ def attention(
     if mask is not None:
         mask = xp.where(mask, 0, -math.inf).astype(Q.dtype)
         mask = xp.broadcast_to(mask, (N, heads, T, S)).swapaxes(-1, -2)
+    weights = xp.empty((N, heads, S, T), Q.dtype) if T <= FEWEST and will_record(q, k, v) else None
     Y, log_sums = _side_by_side(xp, (N, heads, T, E), Q.dtype), xp.empty((N, heads, 1, T), Q.dtype)
 
     def scores(part: slice, rows: slice, keys: slice) -> Array:
@@ -104,7 +103,10 @@ def attention(
             P = xp.exp(A, out=A)
             sums = P.sum(axis=-2, keepdims=True)
             sums += sums == 0
-            log_sums[part, :, :, rows] = largest + xp.log(sums)
+            if weights is not None:
+                xp.divide(P, sums, out=weights[part])
+            else:
+                log_sums[part, :, :, rows] = largest + xp.log(sums)
             if M is not None:
                 P *= M[part, :, keys, rows]
             Y[part, :, rows] = (_turned(P) @ V[part, :, keys]) / _turned(sums)
@@ -117,9 +119,13 @@ def attention(
 
         def backward_part(start: int, stop: int) -> None:
             for part, rows, keys in _blocks(Q, S, start, stop, causal):
-                A = scores(part, rows, keys)
-                A -= log_sums[part, :, :, rows]
-                P, G_rows = xp.exp(A, out=A), G[part, :, rows]
+                if weights is not None:
+                    P = weights[part]
+                else:
+                    A = scores(part, rows, keys)
+                    A -= log_sums[part, :, :, rows]
+                    P = xp.exp(A, out=A)
+                G_rows = G[part, :, rows]
                 m = None if M is None else M[part, :, keys, rows]
                 if dV is not None:
                     dV[part, :, keys] += (P if m is None else P * m) @ G_rows
@@ -128,7 +134,7 @@ def attention(
                 dA = V[part, :, keys] @ xp.ascontiguousarray(_turned(G_rows))  # dL/dP so far
                 if m is not None:
                     dA *= m
-                dA -= (G_rows * Y[part, :, rows]).sum(axis=-1)[:, :, None]
+                dA -= xp.einsum("nhte,nhte->nht", G_rows, Y[part, :, rows])[:, :, None]
                 dA *= P
                 if dQ is not None:
                     dQ[part, :, rows] = (_turned(dA) @ K[part, :, keys]) * scale

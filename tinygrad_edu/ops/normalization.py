@@ -25,6 +25,7 @@ from tinygrad_edu.runtime.share import add_up, count_rows
 from tinygrad_edu.tensor import Tensor, record
 
 CHUNK = 2**16  # numbers that are worked on at a time, so that what one pass wrote the next one finds in the cache
+LONGEST_SUM = 2**12  # terms of a sum in single precision, which with many more would lose its digits to rounding
 SMALLEST_PART = 2**18  # numbers that are worth a thread
 
 
@@ -112,23 +113,28 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
     """
     x, gamma, beta = checked("layer_norm", x, gamma=gamma, beta=beta)
     eps = checks.not_negative("layer_norm", "eps", eps)
-    X = x.data
-    deviation = X - X.mean(axis=-1, keepdims=True)
-    inverse = 1 / array_module(X).sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + eps)  # 1 / s
-    x_hat = deviation * inverse
-    leading = tuple(range(X.ndim - 1))
+    xp, C = array_module(x.data), x.shape[-1]
+    X, gamma_ = x.data.reshape(-1, C), gamma.data  # (n, C), (C,)
+    # Sums as products with a vector: BLAS is several times as fast at them as NumPy's own sums over short rows.
+    x_hat = X - (X @ xp.full(C, 1 / C, X.dtype))[:, None]
+    inverse = 1 / xp.sqrt((x_hat * x_hat) @ xp.full(C, 1 / C, X.dtype) + eps)[:, None]  # 1 / s
+    x_hat *= inverse
+    Y = x_hat * gamma_
+    Y += beta.data
 
     def backward(G):
+        G = G.reshape(-1, C)
+        G_x_hat, ones = G * x_hat, xp.ones(len(G), G.dtype)
         dX = None
         if x.requires_grad:
-            g = G * gamma.data
-            along = (g * x_hat).mean(axis=-1, keepdims=True)
-            dX = (g - g.mean(axis=-1, keepdims=True) - x_hat * along) * inverse
-        dgamma = (G * x_hat).sum(axis=leading) if gamma.requires_grad else None
-        dbeta = G.sum(axis=leading) if beta.requires_grad else None
-        return dX, dgamma, dbeta
+            dX = x_hat * (G_x_hat @ gamma_ / -C)[:, None]
+            dX -= (G @ gamma_ / C)[:, None]
+            dX += G * gamma_
+            dX *= inverse
+            dX = dX.reshape(x.shape)
+        return dX, ones @ G_x_hat if gamma.requires_grad else None, ones @ G if beta.requires_grad else None
 
-    return record(x_hat * gamma.data + beta.data, (x, gamma, beta), backward)
+    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
 
 
 def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
@@ -228,7 +234,9 @@ def _column_sums(values: Callable[..., Array], *arrays: Array) -> Array:
 
 
 def _chunk_rows(X: Array) -> int:
-    return max(1, CHUNK // X.shape[1]) if array_module(X) is np else len(X)  # on a GPU, one chunk: one launch
+    if array_module(X) is not np:
+        return len(X)  # on a GPU, one chunk: one launch
+    return max(1, min(CHUNK // X.shape[1], LONGEST_SUM))
 
 
 def _chunks(start: int, stop: int, X: Array) -> Iterator[slice]:

@@ -176,8 +176,24 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p = p - lr weight_decay p, then Adam's step.
 
     In `Adam`, the decay is part of the gradient and is divided by sqrt(v) like it; here all weights decay alike.
+
+    `matrices_only` leaves out biases and the gains of normalisations, parameters of one axis: decay is against rows of
+    a matrix that grow long, and a gain that shrinks towards 0 is no simpler than one near 1.
     """
 
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-7,
+        weight_decay: float = 0.0,
+        matrices_only: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+        self.matrices_only = checks.flag("AdamW", "matrices_only", matrices_only)
+
     def decay(self, p: Array, g: Array) -> Array:
-        p *= 1 - self.lr * self.weight_decay
+        if p.ndim > 1 or not self.matrices_only:
+            p *= 1 - self.lr * self.weight_decay
         return g

@@ -18,17 +18,21 @@ from tinygrad_edu.plots.images import image_grid, weight_images
 from tinygrad_edu.plots.predictions import prediction_rows
 from tinygrad_edu.plots.sequences import clipping, gradient_flow, series
 from tinygrad_edu.plots.tables import number_tables
+from tinygrad_edu.plots.text import attention_maps, filled_blanks, losses_against
 from tinygrad_edu.plots.unrolled import unrolled_network
 
 __all__ = [
     "Graph",
     "Node",
+    "attention_maps",
     "cell_boxes",
     "clipping",
     "draw_architecture",
+    "filled_blanks",
     "filter_images",
     "gradient_flow",
     "image_grid",
+    "losses_against",
     "number_tables",
     "precision_recall",
     "prediction_rows",

@@ -35,7 +35,7 @@ def scene_boxes(
     title: str,
     columns: int = 4,
 ) -> Figure:
-    """Draw scenes with the true boxes (blue, dashed) and the found ones (orange), and under each what is found.
+    """Draw scenes with the true boxes (blue, dashed) and the found ones (orange), at each its class and how sure it is.
 
     Parameters
     ----------
@@ -57,16 +57,15 @@ def scene_boxes(
             f"{len(there)} and {len(said)}"
         )
     rows = -(-len(pixels) // columns)
-    with new_figure(path, PAGE_WIDTH, 0.6 + 1.8 * rows) as figure:
+    with new_figure(path, PAGE_WIDTH, 0.7 + 1.65 * rows) as figure:
         cells = image_cells(figure, rows, columns)
         for cell, image, (true_boxes, _), (boxes, labels, sure) in zip(cells, pixels, there, said):
             _draw_scene(cell, image)
             _draw_boxes(cell, true_boxes, TRUE, linestyle="--")
             _draw_boxes(cell, boxes, FOUND)
-            heard = [f"{class_names[k]} {s:.0%}" for k, s in zip(labels, sure)]
-            lines = [", ".join(heard[i : i + 3]) for i in range(0, min(len(heard), 6), 3)] or ["nothing"]
-            lines += [f"and {len(heard) - 6} more"] if len(heard) > 6 else []
-            cell.set_xlabel("\n".join(lines), fontsize=6.5, labelpad=3)
+            _name_boxes(cell, boxes, labels, sure, class_names)
+            if len(boxes) == 0:
+                cell.set_xlabel("nothing is found", fontsize=7, labelpad=3)
         legend_below(figure, _legend())
         set_title(figure, title)
     return figure
@@ -89,21 +88,26 @@ def cell_boxes(
     where = "cell_boxes"
     pixels, class_names = checks.numbers(where, "image", image), checks.texts(where, "class_names", class_names)
     boxes, labels, sure = _parts(where, "said", said, 3, class_names)
-    left, _, sure_left = _parts(where, "kept", kept, 3, class_names)
+    left, labels_left, sure_left = _parts(where, "kept", kept, 3, class_names)
     G = round(len(sure) ** 0.5)
     if pixels.ndim != 2 or sure.shape != (G * G,) or G == 0:
         raise ValueError(f"{where}: expected an image (H, W) and G^2 cells; got {pixels.shape} and {sure.shape}")
     height, width = pixels.shape
-    with new_figure(path, PAGE_WIDTH, 2.9) as figure:
+    with new_figure(path, PAGE_WIDTH, 2.8) as figure:
         cells = image_cells(figure, 1, 3)
         cells[0].imshow(sure.reshape(G, G), cmap="Blues", vmin=0, vmax=1, extent=(0, width, height, 0))
+        edges = np.linspace(0, 1, G + 1)
+        cells[0].vlines(edges * width, 0, height, "#BBBBBB", lw=0.5, clip_on=False)
+        cells[0].hlines(edges * height, 0, width, "#BBBBBB", lw=0.5, clip_on=False)
         for i in np.flatnonzero(sure > 0.05):
             middle = (i % G + 0.5) * width / G, (i // G + 0.5) * height / G
             colour = "white" if sure[i] > 0.5 else "black"
             cells[0].text(*middle, class_names[labels[i]], ha="center", va="center", fontsize=7, color=colour)
-        for cell, drawn in zip(cells[1:], ((boxes, sure), (left, sure_left))):
+        for cell in cells[1:]:
             _draw_scene(cell, pixels)
-            _draw_boxes(cell, drawn[0], FOUND, drawn[1])
+        _draw_boxes(cells[1], boxes, FOUND, np.sqrt(sure))  # else nothing is seen of those below a tenth
+        _draw_boxes(cells[2], left, FOUND)
+        _name_boxes(cells[2], left, labels_left, sure_left, class_names)
         captions = ("how sure each cell is,\nand of which class", "the boxes of all cells,\nthe surer the brighter")
         for cell, caption in zip(cells, (*captions, "those that are kept")):
             cell.set_xlabel(caption, fontsize=8, labelpad=3)
@@ -124,8 +128,8 @@ def precision_recall(path: Destination, curves: Mapping[str, tuple[ArrayLike, Ar
     curves = checks.mapping(where, "curves", curves, "a dict, class -> (precision, recall)")
     if not curves:
         raise ValueError(f"{where}: nothing to draw, give at least one curve")
-    with new_figure(path, PAGE_WIDTH, 3.8) as figure:
-        axes = figure.add_subplot()
+    with new_figure(path, PAGE_WIDTH, 4) as figure:
+        axes, lowest = figure.add_subplot(), 1.0
         for i, (name, curve) in enumerate(curves.items()):
             pair = checks.items(where, f"curve {name!r}", curve, "two arrays, (precision, recall)")
             if len(pair) != 2:
@@ -136,9 +140,13 @@ def precision_recall(path: Destination, curves: Mapping[str, tuple[ArrayLike, Ar
                     f"{where}: curve {name!r} needs precision and recall of one shape (K,); got {precision.shape} and "
                     f"{recall.shape}"
                 )
+            if not ((precision >= 0) & (precision <= 1)).all():
+                checks.refuse(where, f"precision of curve {name!r}", "from 0 to 1", precision)
             axes.plot(recall, precision, label=name, color=COLOURS[i % len(COLOURS)], ls=DASHES[i % len(DASHES)], lw=1)
+            lowest = precision.min(initial=lowest)
         axes.set(xlabel="recall: share of the true boxes found", ylabel="precision: share of the found boxes right")
-        axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
+        bottom = np.floor(lowest * 10) / 10 if lowest < 1 else 0
+        axes.set(xlim=(0, 1.01), ylim=(bottom, 1 + (1 - bottom) / 50))
         legend_below(figure, axes.lines)
         set_title(figure, title)
     return figure
@@ -176,6 +184,20 @@ def _draw_boxes(
         alpha = 1.0 if sure is None else float(sure[i])
         frame = Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, ls=linestyle, alpha=alpha)
         axes.add_patch(frame)
+
+
+def _name_boxes(axes: Axes, boxes: NDArray, labels: NDArray, sure: NDArray, class_names: Sequence[str]) -> None:
+    """The class of each box and how sure it is, above it or below it, if one of these places is free."""
+    (_, width), (height, _) = axes.get_xlim(), axes.get_ylim()
+    behind = {"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 0.5}
+    taken: list[tuple[float, float]] = []
+    for (left, top, _, bottom), label, s in zip(boxes, labels, sure):
+        x = min(max(left, 0), 0.8 * width)
+        for y in (max(top - 0.01 * height, 0.07 * height), min(bottom + 0.08 * height, height)):
+            if all(abs(x - other_x) > 0.25 * width or abs(y - other_y) > 0.07 * height for other_x, other_y in taken):
+                taken.append((x, y))
+                axes.text(x, y, f"{class_names[label]} {s:.0%}", color=FOUND, fontsize=6, va="bottom", bbox=behind)
+                break
 
 
 def _legend() -> list[Rectangle]:

@@ -40,7 +40,7 @@ def alone(work: Callable[..., Result], *arguments: Any) -> Result:
 
     Ctrl-C may come between any two lines, and even while BLAS is given back: then the next operation does it.
     """
-    if not _sharing or not may_tune():
+    if not _sharing or not may_tune() or thread_count() == 1:  # with one, there are no threads of ours either
         return work(*arguments)
     try:
         _take()

@@ -63,9 +63,9 @@ def batch_norm(
     """
     x, gamma, beta = checked("batch_norm", x, gamma=gamma, beta=beta)
     eps, momentum = checks.not_negative("batch_norm", "eps", eps), checks.share("batch_norm", "momentum", momentum)
-    running = running_pair(x, running_mean, running_var, training)
-    xp = array_module(x.data)
-    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]), gamma.data, beta.data  # (n, C), (C,), (C,)
+    xp, running = array_module(x.data), running_pair(x, running_mean, running_var, training)
+    # In double precision: in single, the sum of 100,000 numbers is so large that the next ones are rounded against it.
+    X, gamma_, beta_ = x.data.reshape(-1, x.shape[-1]).astype("float64"), gamma.data, beta.data  # (n, C), (C,), (C,)
     if training:
         m = mean_of_rows(X)  # (1)
         v = mean_of_rows((X - m) ** 2)  # (2)
@@ -77,7 +77,7 @@ def batch_norm(
     Y = gamma_ * x_hat + beta_  # (5)
 
     def backward(G):
-        G = G.reshape(X.shape)
+        G = G.reshape(X.shape).astype("float64")
         dbeta = G.sum(axis=0)  # (6)
         dgamma = (G * x_hat).sum(axis=0)  # (7)
         g = G * gamma_  # (8)
@@ -85,6 +85,6 @@ def batch_norm(
             dX = (g - mean_of_rows(g) - x_hat * mean_of_rows(g * x_hat)) / s  # (9)
         else:
             dX = g / s  # (10)
-        return dX.reshape(x.shape), dgamma, dbeta
+        return dX.reshape(x.shape).astype(x.dtype), dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-    return record(Y.reshape(x.shape), (x, gamma, beta), backward)
+    return record(Y.reshape(x.shape).astype(x.dtype), (x, gamma, beta), backward)
