@@ -169,6 +169,7 @@ class Run:
         optimizer: Optimizer,
         every: int = 1,
         memory: dict[str, Tensor] | None = None,
+        count: Callable[..., float] | None = None,
         **options: Any,
     ) -> History:
         """`training.fit` that can be stopped at any moment, and with --resume goes on from there.
@@ -180,6 +181,7 @@ class Run:
         complete epoch, whose figures the history has.
 
         With --distributed, all processes train, and rank 0 alone returns from here: the others have no more to do.
+        Where the loss is no mean over examples, `count(*batch)` says over how many things: see `training.distributed`.
         """
         group = self.group
         kept = Checkpoints(
@@ -235,7 +237,7 @@ class Run:
                 "after_epoch": after_epoch,
                 "when_caught_up": kept.catch_up,
             }
-            step = shared(group, step, model, optimizer)
+            step = shared(group, step, model, optimizer, count=count)
             fit(step, lambda: kept.new_epoch(batches), self.epochs, evaluate_at_rest, **hooks, **options)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)

@@ -13,7 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from models import airline_lstm, mini_alexnet, mini_yolo, run, shakespeare_lstm, sine_rnn, softmax_regression
+from models import (
+    airline_lstm,
+    mini_alexnet,
+    mini_yolo,
+    run,
+    shakespeare_gpt,
+    shakespeare_lstm,
+    sine_rnn,
+    softmax_regression,
+)
 from tinygrad_edu import Tensor, manual_seed, nn, ops, optim, plots, textbook
 from tinygrad_edu.data import Chunks, Text, augment, batches, noisy_sine
 from tinygrad_edu.training import distributed, fit, group
@@ -30,7 +39,7 @@ class Transformer(nn.Module):
         self.block = nn.TransformerBlock(8, 2, causal=True, dropout=0.2)
         self.unused = nn.Linear(3, 3)  # gets no gradient, on no rank
 
-    def forward(self, ids):
+    def after_each(self, ids):
         return self.block(self.positions(self.embedding(ids))) @ self.embedding.weight.T
 
 
@@ -72,7 +81,7 @@ def characters(after_each):
     rng = np.random.default_rng(3)
     X, Y = (rng.integers(11, size=(EXAMPLES, 5)) for _ in range(2))
     if after_each:
-        return lambda model, x, y: ops.softmax_cross_entropy(model(x), y), (X, Y)
+        return lambda model, x, y: ops.softmax_cross_entropy(model.after_each(x), y), (X, Y)
     return lambda model, x, y: ops.softmax_cross_entropy(model(x)[0], y), (X, Y[:, 0])
 
 
@@ -98,6 +107,7 @@ CASES = {
     "airline_lstm": (lambda: airline_lstm.AirlineNetwork(2), lambda: regress((3, 2)), "adam"),
     "shakespeare_lstm": (lambda: shakespeare_lstm.CharacterLSTM(11), lambda: characters(False), "adam"),
     "shakespeare_lstm stateful": (lambda: shakespeare_lstm.CharacterLSTM(11), None, "adam"),
+    "shakespeare_gpt": (lambda: shakespeare_gpt.GPT(11, 5, 1, 2, 8), lambda: characters(True), "adamw"),
     "transformer": (Transformer, lambda: characters(True), "adamw"),
     "textbook": (SmallNormalized, lambda: classify((32, 32, 3), 3), "sgd"),
 }
@@ -175,12 +185,15 @@ def equality(folder, *names):
 # --- the scripts, in a small form ---
 
 ALEXNET = "--data synthetic --epochs 2 --batch-size 40 --lr 1e-4 --optimizer sgd --variant residual --augment"
+GPT = "--epochs 2 --batch-size 8 --context 16 --layers 1 --heads 2 --width 8 --optimizer sgd"
 SCRIPTS = {
     "softmax_regression": (softmax_regression, "--data synthetic --epochs 3"),
     "mini_alexnet": (mini_alexnet, ALEXNET),
     "mini_yolo": (mini_yolo, "--data synthetic --epochs 2 --batch-size 8"),
     "sine_rnn": (sine_rnn, "--cycles 20 --epochs 5 --batch-size 64 --units 2"),
     "airline_lstm": (airline_lstm, "--epochs 3 --batch-size 10"),
+    "shakespeare_gpt": (shakespeare_gpt, GPT),
+    "masked": (shakespeare_gpt, GPT + " --objective masked"),
     "shakespeare_lstm": (shakespeare_lstm, "--epochs 1 --batch-size 64"),
     "stateful": (shakespeare_lstm, "--epochs 3 --batch-size 5 --stateful"),
 }
@@ -193,6 +206,8 @@ def make_small():
         for name in {"draw", "look_inside"} & vars(module).keys():
             setattr(module, name, lambda *_, **__: None)
     shakespeare_lstm.SAMPLE_LENGTH = 5
+    shakespeare_gpt.ITERATIONS = 5
+    shakespeare_gpt.load_shakespeare = lambda *_, **__: Text("a text", "local", TEXT)
     digits = softmax_regression.load_mnist(source="synthetic")
     softmax_regression.load_mnist = lambda *_, **__: few(digits, 1000)
     images = mini_alexnet.load_cifar10(source="synthetic")

@@ -97,7 +97,7 @@ def test_scripts_print_the_figures_of_one_process_and_go_on_with_another_number_
 
 @pytest.mark.parametrize("total", [1, 2, 3, 4, 7, 128])
 def test_parts_of_a_batch_are_the_whole_batch(total):
-    of_each = [distributed.share_of(fake_group(rank, 4), total) for rank in range(4)]
+    of_each = [distributed.share_of(fake_group(rank, 4), [range(total)]) for rank in range(4)]
     counted = [i for part in of_each if part.weight for i in range(total)[part.rows]]
     assert counted == list(range(total))
     assert sum(part.weight for part in of_each) == pytest.approx(1)
@@ -116,14 +116,14 @@ def test_what_is_drawn_for_a_part_is_the_part_of_what_is_drawn(draw):
     x = Tensor(np.random.default_rng(0).normal(size=(7, 4, 4, 3)))
     parts = []
     for rank in range(3):
-        own = distributed.share_of(fake_group(rank, 3), 7)
+        own = distributed.share_of(fake_group(rank, 3), [range(7)])
         with share.sharing(own):
             parts.append(draw(Tensor(x.data[own.rows])))
     assert np.array_equal(np.concatenate(parts), draw(x))
 
 
 def test_a_part_that_is_no_part_of_the_batch_is_refused():
-    own = distributed.share_of(fake_group(0, 2), 6)
+    own = distributed.share_of(fake_group(0, 2), [range(6)])
     with share.sharing(own), pytest.raises(ValueError, match="a multiple of 3 rows; got 4"):
         ops.dropout(np.ones((4, 2)), 0.5, np.random.default_rng(0))
 

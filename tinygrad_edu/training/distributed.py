@@ -40,7 +40,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,22 +63,31 @@ def own_rows(group: Group, total: int) -> slice:
     return slice(start, stop)
 
 
-def share_of(group: Group, total: int) -> Share:
+def share_of(group: Group, batch: Sequence[Any], count: Callable[..., float] | None = None) -> Share:
     """The same with all that goes with it. A rank for which nothing is left takes the first example, with weight 0."""
-    rows = own_rows(group, total)
-    weight = (rows.stop - rows.start) / total
+    total = len(batch[0])
+    own = rows = own_rows(group, total)
+    if rows.start == rows.stop:
+        rows = slice(0, 1)
+    weight = (own.stop - own.start) / total if count is None else count(*(part[own] for part in batch)) / count(*batch)
     what = "the sum of a batch normalisation"
-    return Share(rows if weight else slice(0, 1), total, weight, lambda sums: group.sum(sums, what))
+    return Share(rows, total, float(weight), rows == own, lambda sums: group.sum(sums, what))
 
 
 def shared(
-    group: Group, step: Callable[..., Figures], model: Module, optimizer: Optimizer, bucket_bytes: int = BUCKET
+    group: Group,
+    step: Callable[..., Figures],
+    model: Module,
+    optimizer: Optimizer,
+    bucket_bytes: int = BUCKET,
+    count: Callable[..., float] | None = None,
 ) -> Callable[..., Figures]:
     """A training step for whole batches: on each rank, `step` on its part of the batch.
 
     Within it, `backward()` leaves in `.grad` of the model's parameters the gradient of the whole batch's loss, on every
     rank the same. So whatever follows, clipping or any optimiser, is as in one process. `step` must return means over
-    its examples; what comes back are the means over the whole batch.
+    its examples; what comes back are the means over the whole batch. Where the loss is a mean over something else, such
+    as the characters that are asked for, `count(*batch)` says how many there are in a batch, or in a part of it.
 
     All ranks must have equal models and optimisers, see `broadcast`, and come with the same batches. With one process,
     it is `step` itself.
@@ -94,9 +103,9 @@ def shared(
             prints = {f"part {i} of the first batch": fingerprint(part) for i, part in enumerate(batch)}
             group.compare(prints, "the same data")
             compared = True
-        share = share_of(group, len(batch[0]))
+        share = share_of(group, batch, count)
         with sharing(share), buckets.followed(share.weight):
-            figures = step(*(array[share.rows] for array in batch))
+            figures = step(*(part[share.rows] for part in batch))
         values = np.array([number(value, now=True) for value in figures.values()])
         return dict(zip(figures, group.sum(share.weight * values, "the loss").tolist()))
 
