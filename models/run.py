@@ -26,7 +26,7 @@ from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.runtime.blas import hold_blas, thread_count
 from tinygrad_edu.runtime.process import may_tune
 from tinygrad_edu.training import Figures, History, fit, save_weights
-from tinygrad_edu.training.distributed import broadcast, compare, shared
+from tinygrad_edu.training.distributed import Buckets, broadcast, compare, shared
 from tinygrad_edu.training.group import BEFORE_TRAINING, Group
 
 
@@ -237,7 +237,7 @@ class Run:
                 "after_epoch": after_epoch,
                 "when_caught_up": kept.catch_up,
             }
-            step = shared(group, step, model, optimizer, count=count)
+            step = shared(group, step, Buckets(group, model), count)
             fit(step, lambda: kept.new_epoch(batches), self.epochs, evaluate_at_rest, **hooks, **options)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)

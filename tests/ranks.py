@@ -148,7 +148,7 @@ def train(name, processes):
         return {"loss": loss, "length": length}
 
     distributed.broadcast(processes, model, optimizer)
-    step = distributed.shared(processes, step, model, optimizer, bucket_bytes=TINY)
+    step = distributed.shared(processes, step, distributed.Buckets(processes, model, TINY))
     with counted_buckets(name):
         history = fit(step, new_batches, epochs=5 if problem else 1, progress=False)
     distributed.compare(processes, model, optimizer, {})

@@ -14,7 +14,7 @@ import pytest
 import ranks
 
 from models import airline_lstm
-from tinygrad_edu import Tensor, nn, ops, optim
+from tinygrad_edu import Tensor, nn, ops
 from tinygrad_edu.data import augment
 from tinygrad_edu.runtime import share
 from tinygrad_edu.training import distributed, group
@@ -206,13 +206,11 @@ def test_a_batch_that_is_smaller_than_the_group_is_refused(monkeypatch, tmp_path
 
 
 def test_alone_the_step_is_the_step_itself():
-    model = nn.Linear(2, 2)
-    optimizer = optim.SGD(model.parameters())
-
     def step(x):
         return {"loss": 0.0}
 
-    assert distributed.shared(group.Group(), step, model, optimizer) is step
+    one = group.Group()
+    assert distributed.shared(one, step, distributed.Buckets(one, nn.Linear(2, 2))) is step
 
 
 def test_alone_everything_is_what_it_was():

@@ -31,7 +31,8 @@ The simple way is to add everything up after the walk; it needs no part in the w
 never full does. `python -m benchmarks.scaling` measures the difference.
 
     group = init()                                     # under mpiexec -n 4; alone without it
-    train_step = shared(group, train_step, model, optimizer)
+    broadcast(group, model, optimizer)
+    train_step = shared(group, train_step, Buckets(group, model))
     fit(train_step, new_batches, epochs)               # whole batches, in the same order on each rank
 """
 
@@ -75,26 +76,20 @@ def share_of(group: Group, batch: Sequence[Any], count: Callable[..., float] | N
 
 
 def shared(
-    group: Group,
-    step: Callable[..., Figures],
-    model: Module,
-    optimizer: Optimizer,
-    bucket_bytes: int = BUCKET,
-    count: Callable[..., float] | None = None,
+    group: Group, step: Callable[..., Figures], buckets: Buckets, count: Callable[..., float] | None = None
 ) -> Callable[..., Figures]:
     """A training step for whole batches: on each rank, `step` on its part of the batch.
 
-    Within it, `backward()` leaves in `.grad` of the model's parameters the gradient of the whole batch's loss, on every
-    rank the same. So whatever follows, clipping or any optimiser, is as in one process. `step` must return means over
-    its examples; what comes back are the means over the whole batch. Where the loss is a mean over something else, such
-    as the characters that are asked for, `count(*batch)` says how many there are in a batch, or in a part of it.
+    Within it, `backward()` leaves in `.grad` of the buckets' parameters the gradient of the whole batch's loss, the
+    same on every rank. So whatever follows, clipping or any optimiser, is as in one process. `step` must return means
+    over its examples; what comes back are the means over the whole batch. Where the loss is a mean over something else,
+    such as the characters that are asked for, `count(*batch)` says how many there are in a batch, or in a part of it.
 
     All ranks must have equal models and optimisers, see `broadcast`, and come with the same batches. With one process,
     it is `step` itself.
     """
     if group.size == 1:
         return step
-    buckets = Buckets(group, model, bucket_bytes)
     compared = False
 
     def step_on_share(*batch: Any) -> Figures:
@@ -154,7 +149,7 @@ class Buckets:
         Sent by the last walk, and how many seconds of it this rank had nothing else to do.
     """
 
-    def __init__(self, group: Group, model: Module, bucket_bytes: int) -> None:
+    def __init__(self, group: Group, model: Module, bucket_bytes: int = BUCKET) -> None:
         self.group, self.bucket_bytes = group, bucket_bytes
         self.parameters = dict(model.named_parameters())
         self.trained: list[str] = []  # the names that the buckets were made for
