@@ -69,7 +69,8 @@ def regress(inputs):
 
 def scenes():
     rng = np.random.default_rng(3)
-    corner = rng.uniform(0, 40, size=(EXAMPLES, 4, 2))
+    quarters = np.array([[0, 0], [0, 32], [32, 0], [32, 32]])  # a digit in each, so that no two share a cell
+    corner = quarters + rng.uniform(0, 12, size=(EXAMPLES, 4, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(5, 20, size=corner.shape)], axis=-1)
     labels = rng.integers(-1, 10, size=(EXAMPLES, 4))
     labels[:4] = -1  # scenes without a digit: there the ranks' tapes differ

@@ -8,6 +8,7 @@ The words are those of MPI: a process is a *rank*, numbered from 0; all of them 
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import platform
@@ -21,6 +22,7 @@ import numpy as np
 
 from tinygrad_edu.backend import Array, array_module, to_numpy
 from tinygrad_edu.runtime.blas import limit_threads
+from tinygrad_edu.training.guard import Guard
 
 T = TypeVar("T")
 LIMIT = 15.0  # seconds for which a rank waits for others
@@ -175,12 +177,15 @@ class Group:
         """End all ranks at once, with this exit status; what is to be said must have been said."""
         sys.stdout.flush()
         sys.stderr.flush()
+        if _guard:
+            _guard.hush()
         self.comm.Abort(status)
         os._exit(status)
 
 
 REPORT = 4242  # the tag of messages between ranks that waited too long
 _joined = Group()
+_guard: Guard | None = None
 
 
 def init(limit: float = LIMIT) -> Group:
@@ -191,7 +196,8 @@ def init(limit: float = LIMIT) -> Group:
     Raises DistributedError where mpi4py, or the MPI library that it needs, is missing or broken, and where the process
     was started by the `mpiexec` of another MPI.
     """
-    global _joined
+    global _joined, _guard
+    _guard = _guard or Guard()
     try:
         from mpi4py import MPI
     except Exception as error:  # without its library it raises RuntimeError, with a damaged one anything
@@ -207,6 +213,8 @@ def init(limit: float = LIMIT) -> Group:
             f"which lies beside {sys.executable} where it came by `{INSTALL}`"
         )
     _joined = Group(MPI.COMM_WORLD.Dup(), limit)
+    _guard.say(f"rank {_joined.rank} ({_joined.processes[_joined.rank]})")
+    atexit.register(_guard.say, "end")
     if _joined.size > 1:
         sys.excepthook = _stop_by_error
         limit_threads(own_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).allgather(cores())))
