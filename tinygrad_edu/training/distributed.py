@@ -127,10 +127,10 @@ def compare(group: Group, model: Module, optimizer: Optimizer, generators: dict[
         group.compare(facts, "the same network")
 
 
-def fingerprint(values: np.ndarray) -> str:
-    """Two arrays that differ in a bit have different ones."""
-    about = f"{values.dtype}{values.shape}".encode()
-    return hashlib.sha256(about + np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+def fingerprint(values: Any) -> str:
+    """Two arrays, or tensors, that differ in a bit have different ones."""
+    values = np.ascontiguousarray(to_numpy(values.data if isinstance(values, Tensor) else values))
+    return hashlib.sha256(f"{values.dtype}{values.shape}".encode() + values.tobytes()).hexdigest()[:16]
 
 
 class Buckets:
