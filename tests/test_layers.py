@@ -46,7 +46,7 @@ LIBRARIES = {
     "requests": {"data"},
     "urllib3": {"data"},
     "safetensors": {"training"},
-    "mpi4py": {"training"},
+    "mpi4py": {"training", "doctor"},
     "threadpoolctl": {"runtime", "doctor"},
     "torch": set(),
     "scipy": set(),
