@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 
 import browser
 import kernels
@@ -38,6 +39,14 @@ def _stand_ins_are_drawn_once():
                 return arrays
 
             patch.setattr(module, name, once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk():
+    """Thousands of small files are written, and what fsync is for, a power cut, no test can see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 

@@ -194,6 +194,10 @@ def test_heads_are_joined_without_a_copy():
         ({"dropout": 1.0}, ValueError, "dropout is a probability"),
         ({"dropout": 0.5}, TypeError, "rng must be a numpy.random.Generator"),
         ({"q": Tensor(np.ones((2, 2, 4, 2), np.float32))}, TypeError, "different dtypes, float32 and float64"),
+        ({"v": Tensor(np.ones((2, 2, 4, 3), np.float16))}, TypeError, "different dtypes, float64 and float16"),
+        ({"k": Tensor(np.ones((2, 2, 4, 2), np.int64))}, TypeError, "different dtypes, float64 and int64"),
+        ({"k": np.ones((2, 2, 4, 0)), "q": np.ones((2, 2, 4, 0))}, ValueError, "every axis must be at least 1 long"),
+        ({"mask": np.ones((4, 4), np.int64)}, TypeError, "mask must be of bool, .* got int64"),
     ],
 )
 def test_bad_input_gets_one_error(attention, change, error, message):

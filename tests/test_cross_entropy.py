@@ -159,6 +159,7 @@ def test_labels_changed_after_the_forward_change_no_gradient():
         ([0, 1], {"weight": [-1.0, 1, 1]}, ValueError, "weight must be 3 finite numbers >= 0"),
         ([0, 1], {"label_smoothing": 1.5}, ValueError, r"0 <= label_smoothing <= 1, got 1\.5"),
         ([0, 3], {"ignore_index": 7}, ValueError, r"labels must lie in 0\.\.2.*range from 0 to 3"),
+        ([0, 1], {"ignore_index": 0.5}, ValueError, r"ignore_index must be a whole number or None, got 0\.5"),
         ([7, 7], {"ignore_index": 7}, ValueError, "every label is the ignored one, 7"),
         ([1, 1], {"weight": [1.0, 0.0, 1.0]}, ValueError, "every label of the batch has weight 0"),
         ([[0.5, 0.5, 0.5]] * 2, {}, ValueError, "must be >= 0 and sum to 1"),

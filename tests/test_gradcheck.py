@@ -291,7 +291,7 @@ def test_a_backward_that_is_not_repeatable():
 def test_a_kink_at_the_inputs_is_moved_away_from():
     for f in (ops.relu, ops.abs, lambda x: ops.maximum(x, 0.0), lambda x: ops.clip(x, 0.0, 1.0), lambda x: x.max()):
         assert gradcheck(f, np.array([0.0, 0.0, -1.0])).moved > 0
-        assert gradcheck(f, np.zeros((200, 200))[:, :150]).moved > 0  # where directions are compared
+        assert gradcheck(f, np.zeros((150, 150))[:, :-10]).moved > 0  # where directions are compared
         assert gradcheck(f, np.array([0.5, -0.5, -1.0])).moved == 0
 
 

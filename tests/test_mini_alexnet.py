@@ -8,14 +8,15 @@ from safetensors.numpy import load_file
 
 from models import mini_alexnet
 from tinygrad_edu import Tensor, data, nn, ops
-from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
+from tinygrad_edu.data import cifar10
+from tinygrad_edu.data.synthetic_images import CLASS_NAMES
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    tiny = data.ImageData("synthetic images", "synthetic", *synthetic_images(80, 40), CLASS_NAMES)
+    tiny = data.ImageData("synthetic images", "synthetic", *cifar10.synthetic_images(80, 40), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: tiny)
 
 

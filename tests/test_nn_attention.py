@@ -96,7 +96,7 @@ REFUSED = {
     "heads that do not divide": (
         lambda: nn.MultiHeadAttention(6, 4), "MultiHeadAttention: heads must divide size, .*; 4 and 6"
     ),
-    "the same in a block": (lambda: nn.TransformerBlock(6, 4), "heads must divide size"),
+    "heads of a block": (lambda: nn.TransformerBlock(6, 4), "heads must divide size"),
     "no heads": (lambda: nn.MultiHeadAttention(6, 0), "MultiHeadAttention: heads must be a whole number >= 1, got 0"),
     "a text that is too long": (
         lambda: nn.PositionalEmbedding(4, 6)(X),
@@ -107,14 +107,12 @@ REFUSED = {
     "sequences of length 0": (
         lambda: nn.MultiHeadAttention(6, 2)(X[:, :0]), r"expected x of shape \(N, T, 6\), with .* got \(2, 0, 6\)"
     ),
+    "the same in a block": (lambda: nn.TransformerBlock(6, 2)(X[:, :0]), r"TransformerBlock: .* got \(2, 0, 6\)"),
+    "no sequences": (lambda: nn.PositionalEmbedding(5, 6)(X[:0]), "PositionalEmbedding: .*N and T at least 1; got"),
+    "a start between places": (lambda: nn.PositionalEmbedding(5, 6)(X, 0.5), "start must be a whole number >= 0"),
+    "half a head": (lambda: nn.MultiHeadAttention(6, 1.5), "heads must be a whole number >= 1, got 1.5"),
     "another width": (lambda: nn.TransformerBlock(4, 2)(X), r"TransformerBlock: expected x of shape \(N, T, 4\)"),
     "one sequence alone": (lambda: nn.PositionalEmbedding(5, 6)(X[0]), r"expected x of shape \(N, T, 6\)"),
-    "a cache of another batch": (
-        lambda: nn.MultiHeadAttention(6, 2)(X, cache={"k": Tensor(X), "v": Tensor(X)}), "MultiHeadAttention: the cache "
-    ),
-    "half a cache": (
-        lambda: nn.MultiHeadAttention(6, 2)(X, cache={"k": Tensor(X)}), "MultiHeadAttention: the cache "
-    ),
     "no room for the hidden units": (lambda: nn.TransformerBlock(6, 2, hidden=0), "TransformerBlock: hidden must be"),
 }  # fmt: skip
 
@@ -124,6 +122,61 @@ def test_bad_input_gets_one_error(name):
     call, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+BEFORE = np.zeros((2, 2, 4, 3), np.float32)  # keys or values of four places, by two heads
+
+
+@pytest.mark.parametrize(
+    ("k", "v", "got"),
+    [
+        (Tensor(BEFORE), None, r"\(2, 2, 4, 3\) of float32 and NoneType"),
+        (BEFORE, BEFORE, "ndarray and ndarray"),
+        (Tensor(BEFORE[0]), Tensor(BEFORE[0]), r"\(2, 4, 3\) of float32 and"),
+        (Tensor(BEFORE[:1]), Tensor(BEFORE[:1]), r"\(1, 2, 4, 3\) of float32"),  # another batch
+        (Tensor(BEFORE[:, :1]), Tensor(BEFORE[:, :1]), r"\(2, 1, 4, 3\) of float32"),  # another number of heads
+        (Tensor(BEFORE[..., :2]), Tensor(BEFORE[..., :2]), r"\(2, 2, 4, 2\) of float32"),  # another width
+        (Tensor(BEFORE), Tensor(BEFORE[:, :, 1:]), r"\(2, 2, 4, 3\) of float32 and \(2, 2, 3, 3\) of float32"),
+        (*[Tensor(BEFORE.astype(np.float64))] * 2, r"\(2, 2, 4, 3\) of float64 and"),
+    ],
+)
+def test_a_cache_that_does_not_fit_is_refused_and_left_as_it_is(k, v, got):
+    cache = {"k": k, "v": v}
+    message = rf"MultiHeadAttention: the cache must be empty, or .* tensors \(2, 2, S, 3\) of float32; got {got}"
+    with pytest.raises(ValueError, match=message):
+        nn.MultiHeadAttention(6, 2, causal=True)(X, cache=cache)
+    assert cache["k"] is k
+    assert cache["v"] is v
+
+
+def test_a_call_that_is_refused_leaves_the_cache_as_it_was():
+    layer, cache = random(nn.MultiHeadAttention(6, 2, causal=True)), {}
+    layer(X[:, :3], cache=cache)
+    with pytest.raises(ValueError, match=r"mask must broadcast to .* \(2, 2, 2, 5\); got \(2, 2\)"):
+        layer(X[:, 3:], np.ones((2, 2), bool), cache)  # of the new places alone; there are three before them
+    np.testing.assert_allclose(layer(X[:, 3:], cache=cache).data, layer(X).data[:, 3:], rtol=1e-12)
+
+
+def test_a_place_that_may_look_nowhere_finds_nothing_and_sends_nothing_back():
+    layer, x = random(nn.MultiHeadAttention(6, 2)), Tensor(X, requires_grad=True)
+    mask = np.ones((5, 5), bool)
+    mask[2] = False
+    y = layer(x, mask)
+    np.testing.assert_array_equal(y.data[:, 2], np.broadcast_to(layer.output.bias.data, (2, 6)))
+    y[:, 2].sum().backward()
+    assert not x.grad.any()
+    assert not layer.qkv.weight.grad.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64])
+@pytest.mark.parametrize(
+    "layer", [nn.MultiHeadAttention(6, 2), nn.TransformerBlock(6, 2)], ids=["attention", "transformer block"]
+)
+def test_a_tensor_of_another_dtype_is_refused_and_an_array_is_taken_in_the_layers(layer, dtype):
+    name = np.dtype(dtype).name
+    with pytest.raises(TypeError, match=f"different dtypes, {name} and float32; convert|floating-point.*got {name}"):
+        layer(Tensor(X.astype(dtype)))
+    assert layer(X.astype(dtype)).dtype == np.float32
 
 
 def test_a_cache_is_a_dict():

@@ -294,6 +294,12 @@ def test_shapes_that_do_not_fit_are_refused(call, message):
         call(counted((2, 3)))
 
 
+@pytest.mark.parametrize("shape", [(2.0, 3), ((2, "3"),), ((2, 3), 1), (None,)])
+def test_lengths_that_are_no_whole_numbers_are_refused(shape):
+    with pytest.raises(TypeError, match=r"^reshape: expected whole numbers, or one tuple of them; got \("):
+        counted((2, 3)).reshape(*shape)
+
+
 @pytest.mark.parametrize(
     ("dtype", "value"), [("f4", 10**400), ("u1", 10**400), ("u1", 256), ("i8", np.nan), ("i8", 0.5)]
 )

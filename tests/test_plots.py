@@ -12,7 +12,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from tinygrad_edu import plots
-from tinygrad_edu.plots.style import line_style, new_figure, set_title
+from tinygrad_edu.plots.style import Picture, line_style, new_figure, set_title
 
 RNG = np.random.default_rng(0)
 ACCURACY = {"train": [89.0, 90.5, 91.2], "test": [90.0, 90.8, 91.0]}
@@ -57,6 +57,13 @@ PICTURES = {
     ),
     "cells.png": lambda path: plots.cell_boxes(path, BYTES[0, ..., 0], FOUND, FOUND, DIGITS, "Cells"),
     "precision_recall.png": lambda path: plots.precision_recall(path, {"0": ([1, 0.5], [0.5, 1])}, "Precision"),
+    "attention.png": lambda path: plots.attention_maps(path, RNG.random((2, 3, 9, 9)), "Who asks\n", "Attention"),
+    "blanks.png": lambda path: plots.filled_blanks(
+        path, ["text for $\n"] * 2, RNG.random((2, 11)) < 0.4, ["another\ntxt"] * 2, RNG.random((2, 11)), "Blanks"
+    ),
+    "losses.png": lambda path: plots.losses_against(
+        path, {"characters": {"x": (T, T), "y": (T, T + 1)}, "seconds": {"x": (T, T)}}, "loss", "Losses"
+    ),
     "architecture.png": lambda path: plots.draw_architecture(path, STAGES, "Architecture", [(0, 1)]),
 }
 
@@ -66,10 +73,15 @@ def test_there_is_a_picture_of_every_function():
     assert set(plots.__all__) <= names
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_each_picture_is_written_as_wide_as_the_page_at_most_and_nothing_else_is(tmp_path, name):
-    path = tmp_path / "new" / "folder" / name
-    figure = PICTURES[name](path)
+@pytest.fixture(scope="module", params=PICTURES)
+def drawn(request, tmp_path_factory):
+    """(the picture's name, the file it was written into, the figure). Drawn once: most of a test's time is drawing."""
+    path = tmp_path_factory.mktemp("drawn") / "new" / "folder" / request.param
+    return request.param, path, PICTURES[request.param](path)
+
+
+def test_each_picture_is_written_as_wide_as_the_page_at_most_and_nothing_else_is(drawn):
+    name, path, figure = drawn
     width, height = png_size(path)
     assert 600 <= width <= 6.3 * 200
     assert 300 <= height <= 9.5 * 200
@@ -77,21 +89,25 @@ def test_each_picture_is_written_as_wide_as_the_page_at_most_and_nothing_else_is
     assert isinstance(figure, Figure)
 
 
+def test_texts_are_on_the_page_and_none_runs_into_another(drawn):
+    check_texts(drawn[2])
+
+
 @pytest.mark.parametrize("name", PICTURES)
-def test_without_a_path_the_figure_is_returned_and_shows_itself(tmp_path, monkeypatch, name):
+def test_without_a_path_the_figure_is_returned_and_no_file_is_written(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    figure = PICTURES[name](None)
+    assert isinstance(PICTURES[name](None), Picture)  # which shows itself
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["curves.png", "tables.png"])  # of two sizes
+def test_a_figure_shows_itself(tmp_path, name):
+    figure = PICTURES[name](None)
     png, metadata = figure._repr_png_()  # what IPython asks every object for
     file = tmp_path / "shown.png"
     file.write_bytes(png)
     assert png_size(file)[0] == int(200 * figure.get_figwidth())
     assert metadata == {"width": round(96 * figure.get_figwidth())}
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_texts_are_on_the_page_and_none_runs_into_another(name):
-    check_texts(PICTURES[name](None))
 
 
 def test_a_shown_figure_is_drawn_in_our_style():

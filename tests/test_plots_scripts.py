@@ -15,7 +15,8 @@ from models import (
     softmax_regression,
 )
 from tinygrad_edu import Tensor, data, manual_seed, ops
-from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
+from tinygrad_edu.data import cifar10
+from tinygrad_edu.data.synthetic_images import CLASS_NAMES
 from tinygrad_edu.plots import style
 
 
@@ -91,7 +92,7 @@ def test_the_flow_of_the_gradient(pictures, tmp_path):
 
 @pytest.mark.parametrize("variant", ["plain", "residual"])
 def test_mini_alexnet(pictures, monkeypatch, variant):
-    tiny = data.ImageData("synthetic images", "synthetic", *synthetic_images(60, 40), CLASS_NAMES)
+    tiny = data.ImageData("synthetic images", "synthetic", *cifar10.synthetic_images(60, 40), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: tiny)
     run(mini_alexnet, "--variant", variant, "--epochs", "3")
     assert "synthetic images" in title(pictures.pop("images.png"))
@@ -121,7 +122,7 @@ def test_mini_yolo(pictures, monkeypatch):
 
 
 def test_the_filters_at_the_start_are_the_ones_before_the_training(pictures, monkeypatch):
-    tiny = data.ImageData("synthetic images", "synthetic", *synthetic_images(60, 40), CLASS_NAMES)
+    tiny = data.ImageData("synthetic images", "synthetic", *cifar10.synthetic_images(60, 40), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: tiny)
     given = {}
     monkeypatch.setattr(mini_alexnet.plots, "filter_images", lambda path, *arguments: given.update(all=arguments))

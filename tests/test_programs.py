@@ -30,16 +30,16 @@ few = settings(max_examples=20, deadline=None, database=None)
 
 @pytest.mark.parametrize("number", range(6))
 def test_random_programs_agree(number):
-    """300 in all; `python -m proof.programs` compares 10,000."""
-    tally = examine(50, number)
+    """150 in all; `python -m proof.programs` compares 10,000."""
+    tally = examine(25, number)
     assert tally.failure == ""
-    assert tally.compared == 50
+    assert tally.compared == 25
 
 
 def test_random_programs_agree_with_finite_differences():
-    tally = examine(30, 100, finite=True)
+    tally = examine(15, 100, finite=True)
     assert tally.failure == ""
-    assert tally.compared == 30
+    assert tally.compared == 15
 
 
 def test_every_operation_is_drawn_or_left_out_for_a_reason():
@@ -171,13 +171,15 @@ def test_a_mistake_is_found_and_shown_by_a_script_of_few_lines(monkeypatch, name
     assert text.count(" = ") <= 4  # leaves, the operation, and the loss
 
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-
-    def runs(source: str) -> bool:
-        command = [sys.executable, "-c", source]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode == 0
-
-    assert runs(text)
-    assert not runs(mistake + text)
+    code = f"""
+exec({text!r}, {{}})
+print("right", flush=True)
+exec({mistake + text!r}, {{}})
+print("wrong")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout == "right\n", done.stderr
+    assert done.returncode == 1
 
 
 def exp_with(slope):

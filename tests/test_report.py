@@ -35,7 +35,8 @@ def _no_pictures(monkeypatch):
 def _twelve_epochs_are_whole(monkeypatch):
     """Instead of a hundred."""
     flags = airline_lstm.flags
-    monkeypatch.setattr(airline_lstm, "flags", lambda *names, **defaults: flags(*names, **{**defaults, "epochs": 12}))
+    twelve = {"epochs": 12, "quick_epochs": 12}
+    monkeypatch.setattr(airline_lstm, "flags", lambda *names, **defaults: flags(*names, **{**defaults, **twelve}))
 
 
 def start(*flags):
@@ -221,6 +222,7 @@ def test_values_that_json_has_no_number_for_are_shown(monkeypatch):
 # --- the tour ---
 
 
+@pytest.mark.usefixtures("_twelve_epochs_are_whole")
 def test_the_tour_shows_a_card_for_each_and_names_what_failed(monkeypatch, capsys):
     monkeypatch.setattr(softmax_regression, "load_mnist", lambda *_, **__: (_ for _ in ()).throw(ValueError("no")))
     assert tour.main(["airline_lstm", "softmax_regression", "--no-progress", "--out", "tour <1>"]) == 1
@@ -236,6 +238,7 @@ def test_the_tour_shows_a_card_for_each_and_names_what_failed(monkeypatch, capsy
     assert "--out 'tour <1>/airline_lstm'" in " ".join(text("tour <1>/airline_lstm/index.html").split())
 
 
+@pytest.mark.usefixtures("_twelve_epochs_are_whole")
 def test_ctrl_c_leaves_the_tour_with_what_was_done(monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

@@ -13,8 +13,8 @@ from models import airline_lstm, checkpoints, mini_alexnet, mini_yolo, shakespea
 from models.lock import lock_folder
 from models.stop import Stop, ending_by_sigterm
 from tinygrad_edu import nn, optim
-from tinygrad_edu.data import ImageData, MinMaxScaler, load_scenes
-from tinygrad_edu.data.synthetic_images import CLASS_NAMES, synthetic_images
+from tinygrad_edu.data import ImageData, MinMaxScaler, cifar10, load_scenes
+from tinygrad_edu.data.synthetic_images import CLASS_NAMES
 from tinygrad_edu.files import MACHINE
 from tinygrad_edu.training import read_checkpoint, save_checkpoint
 
@@ -40,7 +40,7 @@ def _short_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_LENGTH", 5)
     monkeypatch.setattr(shakespeare_lstm, "SAMPLE_EVERY", 3)
     monkeypatch.setattr(shakespeare_gpt, "ITERATIONS", 6)
-    few = ImageData("synthetic images", "synthetic", *synthetic_images(100, 20), CLASS_NAMES)
+    few = ImageData("synthetic images", "synthetic", *cifar10.synthetic_images(100, 20), CLASS_NAMES)
     monkeypatch.setattr(mini_alexnet, "load_cifar10", lambda *_, **__: few)
     monkeypatch.setitem(mini_alexnet.VARIANTS, "plain", small_network)
     monkeypatch.setattr(mini_yolo, "load_scenes", lambda *_, **__: few_scenes())

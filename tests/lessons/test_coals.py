@@ -8,6 +8,7 @@ from tinygrad_edu.gradcheck import GradientError, gradcheck
 from tinygrad_edu.gradcheck.zoo import ZOO
 from tinygrad_edu.lessons import coals
 from tinygrad_edu.lessons.exercise import Coals
+from tinygrad_edu.lessons.keys import all_exercises
 
 BY_NAME = {mistake.name: mistake for mistake in ZOO}
 X = np.array([0.5, -1.0, 2.0])
@@ -127,3 +128,9 @@ def test_an_answer_to_a_wrong_operation_is_yes_or_no_as_well():
     verdicts = iter([True, True])
     text = coals.check(EXP, lambda operation, x: next(verdicts, None)).says
     assert text == "is_right() must return True or False; it returned None: is there a `return`?"
+
+
+def test_every_wrong_operation_of_the_lessons_is_in_the_zoo():
+    for exercise in all_exercises():
+        if isinstance(exercise, Coals):
+            assert all(BY_NAME.get(mistake.name) is mistake for mistake in exercise.wrong), exercise.number

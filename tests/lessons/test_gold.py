@@ -157,6 +157,23 @@ def test_a_mean_in_place_of_a_sum_is_told_as_such():
     assert "has a sum become a mean?" in text
 
 
+def test_a_mean_over_another_axis_is_told_by_that_axis():
+    """The lengths of axis 1 of x and of b are alike; x comes first, and its axis 0 does not fit."""
+    assert "dL/db is too small by the length of axis 1 of input 1" in says(second=lambda G, x, b: db(G, x, b) / len(b))
+    inner = Gold(
+        number="9.6", title="", function="f", forward=lambda x, b: x.sum() * b, wrong=(), hints=("", "", ""),
+        cases=(case((2,), (3,)), case((2,), (5,))),
+    )  # fmt: skip
+    text = gold.check(inner, lambda G, x, b: (np.full(2, (G * b).sum()), len(b) * G * x.sum())).says
+    assert text.startswith("dL/db is too large by the length of axis 0 of input 2, 3 in inputs (2,), (3,)")
+
+
+def test_factors_that_are_the_length_of_nothing_are_told_by_the_worst_entry():
+    factors = {(3, 3): 1.5, (5, 3): 7.0, (2, 4): 1.5}
+    text = says(first=lambda G, x, b: factors[x.shape] * dx(G, x, b))
+    assert text.startswith("dL/dx is wrong in 9 of 9 trials, first with inputs (3, 3), (3,); there, 9 of 9 entries are")
+
+
 def test_as_many_numbers_in_another_shape_are_no_sum_too_few():
     text = says(lambda G, x, b: dx(G, x, b).reshape(-1))
     assert text == "dL/dx must have shape (3, 3), it has (9,); with inputs (3, 3), (3,)"

@@ -19,7 +19,7 @@ vectors once more, to ask which comes next (weight tying, see `Embedding.scores`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -131,6 +131,8 @@ class MultiHeadAttention(Module):
             k, v = self.with_cached(cache, k, v)
         p = self.dropout if self.training else 0.0
         y = ops.attention(q, k, v, mask, self.causal, p, self.rng or init.default_generator())
+        if cache is not None:
+            cache["k"], cache["v"] = k, v  # only now: a call that is refused leaves the cache as it was
         y = y.transpose(0, 2, 1, 3)  # (N, T, heads, size / heads)
         return self.output(y.reshape(*y.shape[:2], -1))
 
@@ -143,20 +145,18 @@ class MultiHeadAttention(Module):
 
     @staticmethod
     def with_cached(cache: Cache, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of all places so far, the new ones behind those in the cache, which is filled anew."""
+        """Keys and values of all places so far, the new ones behind those in the cache."""
         name = "MultiHeadAttention"
         checks.instance(name, "cache", cache, dict, "a dict, empty before the first places")
         if cache:
-            before = [cache.get("k"), cache.get("v")]
-            one, other = (x.shape if isinstance(x, Tensor) else () for x in before)
-            N, heads, _, D = k.shape
-            if one != other or (*one[:2], *one[3:]) != (N, heads, D):
+            old_k, old_v = cache.get("k"), cache.get("v")
+            if not (_continues(old_k, k) and _continues(old_v, v) and old_k.shape == old_v.shape):
+                N, heads, _, D = k.shape
                 raise ValueError(
-                    f"{name}: the cache must be empty, or hold keys 'k' and values 'v' of the places before, both "
-                    f"({N}, {heads}, S, {D}); got shapes {one} and {other}"
+                    f"{name}: the cache must be empty, or hold keys 'k' and values 'v' of the places before, tensors "
+                    f"({N}, {heads}, S, {D}) of {k.dtype}; got {_described(old_k)} and {_described(old_v)}"
                 )
-            k, v = ops.concatenate([before[0], k], axis=2), ops.concatenate([before[1], v], axis=2)
-        cache["k"], cache["v"] = k, v
+            k, v = ops.concatenate([old_k, k], axis=2), ops.concatenate([old_v, v], axis=2)
         return k, v
 
     def weights(self, x: Operand, mask: Operand | None = None) -> Array:
@@ -226,3 +226,14 @@ def _sequences(name: str, x: Any, size: int, like: Tensor) -> Tensor:
     if x.data.ndim != 3 or x.shape[2] != size or not x.size:
         raise ValueError(f"{name}: expected x of shape (N, T, {size}), with N and T at least 1; got {x.shape}")
     return x
+
+
+def _continues(old: Any, new: Tensor) -> TypeGuard[Tensor]:
+    """Whether the places in `new` may stand behind those in `old`."""
+    if not isinstance(old, Tensor) or old.ndim != 4 or old.dtype != new.dtype:
+        return False
+    return (*old.shape[:2], old.shape[3]) == (*new.shape[:2], new.shape[3])
+
+
+def _described(x: Any) -> str:
+    return f"{x.shape} of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__

@@ -302,4 +302,4 @@ class Embedding(Module):
         As the last layer of a network whose first one this is ("weight tying"; Press and Wolf 2017): one matrix for
         what is read and what is written, and its gradient is the sum of both.
         """
-        return ops.matmul(x, self.weight.T)
+        return ops.linear(x, self.weight.T)

@@ -124,7 +124,7 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
 
     def backward(G):
         G = G.reshape(-1, C)
-        G_x_hat, ones = G * x_hat, xp.ones(len(G), G.dtype)
+        G_x_hat = G * x_hat
         dX = None
         if x.requires_grad:
             dX = x_hat * (G_x_hat @ gamma_ / -C)[:, None]
@@ -132,7 +132,8 @@ def layer_norm(x: Operand, gamma: Operand, beta: Operand, eps: float = 1e-3) -> 
             dX += G * gamma_
             dX *= inverse
             dX = dX.reshape(x.shape)
-        return dX, ones @ G_x_hat if gamma.requires_grad else None, ones @ G if beta.requires_grad else None
+        dgamma = _column_sums(lambda g: g, G_x_hat) if gamma.requires_grad else None
+        return dX, dgamma, _column_sums(lambda g: g, G) if beta.requires_grad else None
 
     return record(Y.reshape(x.shape), (x, gamma, beta), backward)
 

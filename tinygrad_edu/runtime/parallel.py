@@ -35,7 +35,8 @@ Result = TypeVar("Result")
 MOST_PARTS = 4  # more would only help beyond four cores
 SMALLEST_PRODUCT = 28_000_000  # multiplications in a matrix product that are worth a part: 0.6 ms. (With 20 million,
 # the convolution of 16 images was cut into parts of four, whose short products made it a third slower.)
-PART_OF_PRODUCT = 12_000_000  # the same where the product is all there is to do, and a part reads no windows first
+PART_OF_PRODUCT = 18_000_000  # the same where the product is all there is to do: no windows are read, but BLAS puts the
+# matrix that stays whole into its own order for every part, as it would once for the product
 PIECE = 32_768  # numbers of a piece, see `in_pieces`: 128 KiB of float32
 TINY = 1 / 60  # of the smallest part: here BLAS itself uses one thread
 

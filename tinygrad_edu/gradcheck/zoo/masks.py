@@ -83,6 +83,21 @@ def dropout_draws(x):
 
 
 @mistake(
+    "dropout: forgets G",
+    "The mask itself is returned. With a G of ones that is the gradient, and with any other it is not.",
+    (4, 3),
+    right=dropout,
+)
+def dropout_without_G(x):
+    mask = kept(x) / 0.25
+
+    def backward(G):
+        return (mask.copy(),)
+
+    return record(x.data * mask, (x,), backward)
+
+
+@mistake(
     "relu: keeps the mask of its first call",
     "`if self.mask is None` was meant for the first call of each batch. At the point where it was first called, the "
     "layer is right for ever.",

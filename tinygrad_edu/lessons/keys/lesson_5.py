@@ -6,11 +6,7 @@ import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.gradcheck.zoo import ZOO
-from tinygrad_edu.gradcheck.zoo.mistake import mistake
 from tinygrad_edu.lessons.exercise import Coals, Gold, Wrong, case
-from tinygrad_edu.tensor import record
-
-MISTAKES = {m.name: m for m in ZOO}
 
 
 def _pool(x, size, stride):
@@ -91,21 +87,6 @@ def _called_once(check):
         return check(once, x)
 
     return judge
-
-
-@mistake(
-    "dropout: forgets G",
-    "The mask itself is returned. With a G of ones that is the gradient, and with any other it is not.",
-    (4, 3),
-    right=_dropout(0.5, 4),
-)
-def dropout_without_G(x):
-    mask = (np.random.default_rng(5).random(x.shape) < 0.5) / 0.5
-
-    def backward(G):
-        return (mask.copy(),)
-
-    return record(x.data * mask, (x,), backward)
 
 
 # A zero of x would hide its mask.
@@ -195,7 +176,7 @@ EXERCISES = (
             (_dropout(0.5, 4), (NO_ZEROS,)),
             (_dropout(0.0, 3), (NO_ZEROS,)),
         ),
-        wrong=(*(m for m in ZOO if m.operation == "dropout"), dropout_without_G),
+        wrong=tuple(m for m in ZOO if m.operation == "dropout"),
         adapt=_called_once,
         hints=(
             "You know x and y, and that y = m x. What is m, then?",
