@@ -91,7 +91,7 @@ def main() -> None:
         }
         print_measured(f"{network}, one batch of {BATCH} (strong)", [(n, steps[n][BATCH]) for n in PROCESSES], False)
         print_measured(f"{network}, {BATCH} each (weak)", [(n, steps[n][BATCH * n]) for n in PROCESSES], True)
-        models[network] = fit(list(steps[1].values()), messages)
+        models[network] = fit(list(steps[1].values()), messages, steps[2][BATCH]["buckets"])
         told = ", ".join(f"{n}: {1e3 * models[network].seconds(n, BATCH):.1f}" for n in messages)
         print(f"the model says, ms a step (strong): {told}")
     print()

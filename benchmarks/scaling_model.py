@@ -50,11 +50,11 @@ class Model:
         return min(range(1, MANY[-1] + 1), key=lambda n: self.seconds(n, N))
 
 
-def fit(alone: Sequence[Mapping[str, Any]], messages: Mapping[int, Mapping[int, float]]) -> Model:
-    """Least squares for f and c of one network, and for a and B, in which every size counts alike."""
+def fit(alone: Sequence[Mapping[str, Any]], messages: Mapping[int, Mapping[int, float]], b: int) -> Model:
+    """Least squares for f and c, to the steps of one process; and for a and B, in which every size counts alike."""
     A = np.array([[1, row["examples"]] for row in alone])
     f, c = np.linalg.lstsq(A, np.array([row["step"] for row in alone]), rcond=None)[0]
     rows = [(n, size, seconds) for n, sums in messages.items() for size, seconds in sums.items()]
     A = np.array([[np.log2(n) / seconds, 2 * (n - 1) / n * size / seconds] for n, size, seconds in rows])
     a, slowness = np.linalg.lstsq(A, np.ones(len(rows)), rcond=None)[0]
-    return Model(max(f, 0.0), c, a, 1 / slowness, alone[0]["bytes"], alone[0]["buckets"])
+    return Model(max(f, 0.0), c, a, 1 / slowness, alone[0]["bytes"], b)

@@ -296,6 +296,7 @@ OTHERWISE = {
 def sabotage(what, *arguments):
     """`models.sine_rnn`, on rank 1 with a fault."""
     sys.argv[1:] = arguments
+    print("imported at", time.time(), flush=True)
     if os.environ["PMI_RANK"] == "1" and what in OTHERWISE:
         OTHERWISE[what]()
     if os.environ["PMI_RANK"] == "1" and what in IN_A_BATCH:

@@ -13,9 +13,9 @@ TRUE = Model(f=2e-3, c=1e-4, a=3e-5, B=1e9, S=8e6, b=8)
 
 
 def test_the_fit_finds_the_model_that_made_the_figures():
-    alone = [{"examples": N, "step": TRUE.seconds(1, N), "bytes": TRUE.S, "buckets": TRUE.b} for N in (32, 64, 128)]
+    alone = [{"examples": N, "step": TRUE.seconds(1, N), "bytes": TRUE.S} for N in (32, 64, 128)]
     messages = {n: {S: TRUE.a * np.log2(n) + 2 * (n - 1) / n * S / TRUE.B for S in (8, 10**4, 10**7)} for n in (2, 4)}
-    found = fit(alone, messages)
+    found = fit(alone, messages, TRUE.b)
     assert vars(found) == pytest.approx(vars(TRUE), rel=1e-6)
 
 
