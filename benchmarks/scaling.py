@@ -55,7 +55,8 @@ def print_measured(title: str, rows: list[tuple[int, dict[str, Any]]], weak: boo
         if n > 1:
             hidden = 1 - row["waited"] / row["waited at the end"]
             sums = f"{1e3 * row['sum']:>13.2f}  {row['bytes'] / 1e6:<6.2f}  {1e3 * row['waited']:>9.2f}"
-            text += f"  {sums}  {1e3 * row['waited at the end']:>19.2f}  {100 * hidden:>5.0f}%"
+            text += f"  {sums}  {1e3 * row['waited at the end']:>19.2f}"
+            text += f"  {100 * hidden:>5.0f}%" if row["buckets"] > 1 else "  one bucket"  # full at the end alone
         print(text, flush=True)
 
 
