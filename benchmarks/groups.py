@@ -9,9 +9,9 @@ from benchmarks import (
     manners,
     markdown,
     model_memory,
-    scaling,
-    scaling_figure,
     share,
+    sizes,
+    sizes_figure,
     tape,
     textbook,
 )
@@ -112,10 +112,10 @@ GROUPS = (
         "a factor of sixteen. The work is proportional to the size, so the slope of the line on logarithmic axes, by "
         "least squares, should be 1; below it, a fixed cost weighs on the small sizes, above it, something is lost on "
         "the large ones.",
-        scaling.ROWS,
-        table=scaling.table,
+        sizes.ROWS,
+        table=sizes.table,
         notes=markdown.note_on_all,
-        figure=scaling_figure.draw,
+        figure=sizes_figure.draw,
     ),
     Group(
         "textbook",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import scaling
+from benchmarks import sizes
 from benchmarks.groups import Group
 from benchmarks.harness import Result
 from benchmarks.report import goal_in_words, verdict
@@ -73,12 +73,12 @@ def goals(results: Iterable[Result], with_slopes: bool) -> Iterable[str]:
         for goal in result.row.goals:
             yield f"| {result.row.name} | {goal_in_words(goal, result)} | {verdict(goal, result)} |"
     if with_slopes:
-        for one in scaling.SERIES:
-            lowest, highest = scaling.SLOPE.at_least, scaling.SLOPE.at_most
+        for one in sizes.SERIES:
+            lowest, highest = sizes.SLOPE.at_least, sizes.SLOPE.at_most
             measured = "not measured"
             if slopes := one.slopes(results, "ours"):
                 value = median(slopes)
-                measured = f"{'met' if scaling.SLOPE.met_by(value) else 'NOT met'}: {value:.3f}"
+                measured = f"{'met' if sizes.SLOPE.met_by(value) else 'NOT met'}: {value:.3f}"
             yield f"| scaling-{one.name} | slope of ours at least {lowest} and at most {highest} | {measured} |"
 
 

@@ -1,126 +1,107 @@
-"""How time grows with size: operations whose work is proportional to one of their sizes, over a factor of sixteen.
+"""`python -m benchmarks.scaling`: what several processes gain, measured here, and a simulation of many.
 
-Each size is a row of its own, so that its gradients are compared as well; the rounds of all sizes take turns. On axes
-with logarithmic scales, proportional work lies on a line of slope 1: seconds = c size^s means
-log(seconds) = s log(size) + log(c).
+Measured, with one core a process: the time of a training step of two networks at 1, 2 and 4 processes, where they share
+one batch (*strong*) and where each has a batch of its own (*weak*); how long the sums of the gradients take by
+themselves, and how long a step still waits for them when they are under way while the walk goes on.
+
+The simulation is that of `scaling_model.py`.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import median
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from benchmarks.report import available_cores
+from benchmarks.scaling_figure import draw
+from benchmarks.scaling_model import ETHERNET, MANY, SIMULATED_BATCH, Model, fit
 
-from benchmarks.contender import Goal, Row
-from benchmarks.harness import Result
-from benchmarks.operation import Operation, registered
-from benchmarks.operation_in_pytorch import PyTorchOperation
-from benchmarks.report import duration
-
-SLOPE = Goal("slope of ours", at_least=0.9, at_most=1.1)
-FEWEST_STEPS = 2  # in a round, of the largest size; smaller ones have more
-
-
-@dataclass(frozen=True)
-class Series:
-    """One operation over several sizes."""
-
-    name: str
-    title: str
-    axis: str  # what grows
-    rows: dict[int, Row]
-
-    def seconds(self, results: Sequence[Result], contender: str) -> dict[int, list[float]]:
-        """Size -> the times of all rounds, where it was measured."""
-        found = {result.row.name: result.seconds.get(contender) for result in results}
-        return {size: s for size, row in self.rows.items() if (s := found.get(row.name))}
-
-    def slopes(self, results: Sequence[Result], contender: str) -> list[float]:
-        """The slope of each round; none where fewer than two sizes were measured."""
-        seconds = self.seconds(results, contender)
-        rounds = zip(*seconds.values()) if len(seconds) > 1 else ()
-        return [slope(dict(zip(seconds, times))) for times in rounds]
+BATCH = 128
+PROCESSES = (1, 2, 4)
+NETWORKS = ("mini-AlexNet", "character LSTM")
 
 
-def slope(seconds: dict[int, float]) -> float:
-    """Least squares in logarithms: the s for which s log(size) + log(c) comes closest to log(seconds)."""
-    x, y = np.log(list(seconds)), np.log(list(seconds.values()))
-    x, y = x - x.mean(), y - y.mean()
-    return float((x * y).sum() / (x * x).sum())
+def run(processes: int, wanted: list[tuple[str, int]], rounds: int) -> dict[str, Any]:
+    """What rank 0 of so many processes measured."""
+    mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if mpiexec is None:
+        raise SystemExit("benchmarks.scaling needs MPI: pip install mpi4py mpich")
+    command = [mpiexec, "-n", str(processes), sys.executable, "-m", "benchmarks.scaling_worker"]
+    one_core = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, json.dumps(wanted), str(rounds)], env=one_core, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{processes} processes failed:\n{done.stderr}")
+    return json.loads(done.stdout)
 
 
-def series(
-    name: str, title: str, axis: str, sizes: Sequence[int], shapes: Callable[[int], tuple[tuple[int, ...], ...]]
-) -> Series:
-    """The name up to a hyphen is the operation's; `shapes(size)` are those of its factors."""
-    rows = {}
-    for size in sizes:
-        about = {"operation": name.split("-")[0], "shapes": shapes(size), "scale": 0.1}
-        contenders = {
-            kind: registered(__name__, f"{name} {size} {kind}", base, about)
-            for kind, base in (("ours", Operation), ("torch", PyTorchOperation))
+def by_examples(rows: list[dict[str, Any]], network: str) -> dict[int, dict[str, Any]]:
+    return {row["examples"]: row for row in rows if row["network"] == network}
+
+
+def print_measured(title: str, rows: list[tuple[int, dict[str, Any]]], weak: bool) -> None:
+    """A line for each number of processes."""
+    print(f"\n{title}")
+    print("processes  step, ms  speed  sum alone, ms  MB      waits, ms  without buckets, ms  hidden")
+    first = rows[0][1]["step"]
+    for n, row in rows:
+        speed = first / row["step"] * (n if weak else 1)
+        text = f"{n:>9}  {1e3 * row['step']:>8.1f}  {speed:>5.2f}"
+        if n > 1:
+            hidden = 1 - row["waited"] / row["waited at the end"]
+            sums = f"{1e3 * row['sum']:>13.2f}  {row['bytes'] / 1e6:<6.2f}  {1e3 * row['waited']:>9.2f}"
+            text += f"  {sums}  {1e3 * row['waited at the end']:>19.2f}"
+            text += f"  {100 * hidden:>5.0f}%" if row["buckets"] > 1 else "  one bucket"  # full at the end alone
+        print(text, flush=True)
+
+
+def print_simulated(network: str, model: Model, where: str) -> None:
+    """The simulation in words."""
+    N = SIMULATED_BATCH
+    cross, fastest = model.crossover(N), model.fastest(N)
+    crossed = f"crossover at {cross} processes, which add up for longer than they work on their examples"
+    crossed = crossed if cross else "no crossover"
+    gain = model.seconds(1, N) / model.seconds(fastest, N)
+    weak = model.seconds(1, BATCH) / (model.compute(1, BATCH) + model.sum(MANY[-1]))
+    print(f"simulated, {network}, {where}: latency {1e6 * model.a:.0f} us, bandwidth {model.B / 1e9:.2f} GB/s")
+    print(f"  one batch of {N} (strong): {crossed}; fastest with {fastest}, {gain:.1f} times as fast as one")
+    print(f"  {BATCH} each (weak): with {MANY[-1]:,}, each is at {100 * weak:.0f}% of the speed of one", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=10, help="steps of each kind (10)")
+    parser.add_argument("--figure", type=Path, help="draw the simulation into this file")
+    options = parser.parse_args()
+    cores = available_cores()
+    print(f"{cores} cores; one for each process, so more than {cores} processes take turns and are left out of the fit")
+    measured = {}
+    for n in PROCESSES:
+        sizes = (BATCH // 4, BATCH // 2, BATCH) if n == 1 else (BATCH, BATCH * n)
+        measured[n] = run(n, [(network, size) for network in NETWORKS for size in sizes], options.rounds)
+    messages = {n: {int(k): s for k, s in m["messages"].items()} for n, m in measured.items() if 1 < n <= max(cores, 2)}
+    models = {}
+    for network in NETWORKS:
+        steps = {
+            n: {row["examples"]: row for row in m["steps"] if row["network"] == network} for n, m in measured.items()
         }
-        steps = FEWEST_STEPS * max(sizes) // size
-        full_name = f"scaling-{name}-{size}"
-        rows[size] = Row(
-            full_name, f"{title}, {size}", contenders, (("torch", "ours"),), steps, 1e-4, most_rounds=10, series=name
-        )
-    return Series(name, title, axis, rows)
+        print_measured(f"{network}, one batch of {BATCH} (strong)", [(n, steps[n][BATCH]) for n in PROCESSES], False)
+        print_measured(f"{network}, {BATCH} each (weak)", [(n, steps[n][BATCH * n]) for n in PROCESSES], True)
+        models[network] = fit(list(steps[1].values()), messages, steps[2][BATCH]["buckets"])
+        told = ", ".join(f"{n}: {1e3 * models[network].seconds(n, BATCH):.1f}" for n in messages)
+        print(f"the model says, ms a step (strong): {told}")
+    print()
+    for network, model in models.items():
+        print_simulated(network, model, "as processes talk here")
+        print_simulated(network, Model(**{**vars(model), **ETHERNET}), "assuming 10 Gbit Ethernet")
+    if options.figure:
+        draw(options.figure, models)
 
 
-def recurrent(gates: int) -> Callable[[int], tuple[tuple[int, ...], ...]]:
-    return lambda T: ((128, T, 32), (32, gates * 128), (128, gates * 128), (gates * 128,))
-
-
-STEPS, IMAGES, VECTORS = (8, 16, 32, 64, 128), (16, 32, 64, 128, 256), (128, 256, 512, 1024, 2048)
-CHANNELS = (128, 256, 512, 1024, 2048)
-SERIES = (
-    series("lstm-steps", "lstm(128), batch 128, 32 features", "sequence length (steps)", STEPS, recurrent(4)),
-    series(
-        "simple_rnn-steps", "simple_rnn(128), batch 128, 32 features", "sequence length (steps)", STEPS, recurrent(1)
-    ),
-    series(
-        "conv2d-batch",
-        "conv2d 3 x 3 of maps 10 x 10, 48 to 128 channels",
-        "batch size (images)",
-        IMAGES,
-        lambda N: ((N, 10, 10, 48), (3, 3, 48, 128), (128,)),
-    ),
-    series(
-        "linear-batch",
-        "linear 512 to 512",
-        "batch size (vectors)",
-        VECTORS,
-        lambda N: ((N, 512), (512, 512), (512,)),
-    ),
-    series(
-        "conv2d-channels",
-        "conv2d 3 x 3 of 16 maps 10 x 10, from 32 channels",
-        "output channels",
-        CHANNELS,
-        lambda O: ((16, 10, 10, 32), (3, 3, 32, O), (O,)),
-    ),
-    series(
-        "attention-weights",
-        "attention of 4 heads of 32 numbers",
-        "queries times keys",
-        [T * T for T in (512, 1024, 2048)],
-        lambda size: 3 * ((1, 4, math.isqrt(size), 32),),
-    ),
-)
-ROWS = tuple(row for one in SERIES for row in one.rows.values())
-
-
-def table(results: Sequence[Result]) -> list[str]:
-    """In Markdown: the smallest and the largest size's time, and the slope between all, taken round by round."""
-    lines = ["| operation, forward and backward | what grows | from | to | slope, ours | slope, PyTorch |"]
-    lines += ["|---|---|---|---|---|---|"]
-    for one in SERIES:
-        ours = one.seconds(results, "ours")
-        ends = [min(one.rows), max(one.rows)]
-        times = [f"{size}: {duration(median(ours[size]))}" if size in ours else "-" for size in ends]
-        fitted = [one.slopes(results, contender) for contender in ("ours", "torch")]
-        spreads = [f"{median(s):.2f} ({min(s):.2f} to {max(s):.2f})" if s else "-" for s in fitted]
-        lines.append(f"| {' | '.join([one.title, one.axis, *times, *spreads])} |")
-    return lines
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,8 @@ from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.training import Checkpoint, CheckpointError, History, Unfinished, read_checkpoint, save_checkpoint
+from tinygrad_edu.training.distributed import own_rows
+from tinygrad_edu.training.group import Group
 
 FILE, BEFORE = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 
@@ -37,7 +39,10 @@ class Checkpoints:
     texts : dict
         Files of the folder that grow during training, by name, with what is in them.
     memory : dict of Tensor
-        What the training step carries from one batch to the next.
+        What the training step carries from one batch to the next, a row for each example.
+    group : Group, optional
+        The processes that train together. Each has its rows of the memory; the file, which rank 0 writes and reads,
+        has all of them, so that any number of processes can go on from it.
     clock : Clock
         How long training took.
     """
@@ -52,12 +57,14 @@ class Checkpoints:
         generators: dict[str, np.random.Generator],
         texts: dict[str, str],
         memory: dict[str, Tensor] | None = None,
+        group: Group | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.folder, self.identity = folder, identity
         self.model, self.optimizer = model, optimizer
         self.history, self.generators, self.texts = history, generators, texts
         self.memory = {} if memory is None else memory
+        self.group = group or Group()
         self.clock = clock or Clock()
         self.states_at_start: dict[str, Any] = {}  # of the epoch
         self.reached: dict[str, np.ndarray] | None = None  # the weights after the last complete epoch
@@ -83,9 +90,11 @@ class Checkpoints:
             "texts": self.texts,
             "seconds": {"ends": self.clock.ends[: len(self.history.epochs)], "now": self.clock.now()},
         }
-        memory = {name: tensor.numpy() for name, tensor in self.memory.items()}
+        parts = self.group.gather({name: tensor.numpy() for name, tensor in self.memory.items()}, "a checkpoint")
+        memory = {name: np.concatenate([part[name] for part in parts]) for name in self.memory}
         keep = self.folder / BEFORE if self.last == path else None  # one that is damaged must not take its place
-        save_checkpoint(path, self.model, self.optimizer, facts, memory, keep)
+        if self.group.rank == 0:
+            save_checkpoint(path, self.model, self.optimizer, facts, memory, keep)
         self.last = path
         self.saved = time.monotonic()
         if say:
@@ -118,14 +127,7 @@ class Checkpoints:
         `name` is the file's, or empty for the folder's own; `epochs` how many the whole run is to have.
         """
         path = Path(name) if name else self.folder / FILE
-        before = path.with_name(f"{path.stem}.previous{path.suffix}")
-        try:
-            checkpoint = read_checkpoint(path)
-        except CheckpointError as error:
-            if not before.exists():
-                raise
-            checkpoint = read_checkpoint(before)
-            print(f"{error}; going on from the checkpoint before it, {before}")
+        checkpoint = self.group.from_first(lambda: read_or_before(path), "a checkpoint")
         theirs = checkpoint.facts.get("run")
         if not isinstance(theirs, dict):
             raise CheckpointError(f"{checkpoint.path} is no checkpoint of a model script; it cannot be resumed from")
@@ -168,7 +170,8 @@ class Checkpoints:
         self._set_generators(states)
         self.texts.update(texts)
         for name, text in texts.items():
-            write_whole(self.folder / name, text)
+            if self.group.rank == 0:
+                write_whole(self.folder / name, text)
         self.resumed, self.last = checkpoint, checkpoint.path
 
     def catch_up(self) -> None:
@@ -177,7 +180,8 @@ class Checkpoints:
         self._set_generators(self.resumed.facts["generators"])
         device = next(iter(self.model.parameters())).device
         self.memory.clear()
-        self.memory.update((name, Tensor(values).to(device)) for name, values in self.resumed.memory.items())
+        for name, values in self.resumed.memory.items():
+            self.memory[name] = Tensor(values[own_rows(self.group, len(values))]).to(device)
 
     def _set_generators(self, states: dict[str, Any]) -> None:
         for name, generator in self.generators.items():
@@ -189,6 +193,19 @@ class Checkpoints:
             raise KeyboardInterrupt  # nothing to evaluate; what lies in the folder may be an older run's
         self.model.load_state_dict(self.reached)
         print(f"evaluating the network after {count(len(self.history.epochs), 'epoch')}", flush=True)
+
+
+def read_or_before(path: Path) -> Checkpoint:
+    """A checkpoint; where it is damaged, the one before it."""
+    before = path.with_name(f"{path.stem}.previous{path.suffix}")
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        if not before.exists():
+            raise
+        checkpoint = read_checkpoint(before)
+        print(f"{error}; going on from the checkpoint before it, {before}")
+        return checkpoint
 
 
 def count(n: int, one: str, more: str = "") -> str:

@@ -9,18 +9,20 @@ import argparse
 import contextlib
 import functools
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from models.notebook import write_notebook
-from models.stop import Terminated, ending_by_sigterm
+from models.stop import Left, Terminated, ending_by_sigterm
 from tinygrad_edu import DeviceError, Tensor, optim, textbook
 from tinygrad_edu.data import DataError
 from tinygrad_edu.training import CheckpointError, TrainingError
+from tinygrad_edu.training.group import LIMIT, DistributedError, Group, end, init, leave
 
-EXPECTED_ERRORS = (CheckpointError, DataError, DeviceError, TrainingError, OSError, ValueError)
+EXPECTED_ERRORS = (CheckpointError, DataError, DeviceError, DistributedError, TrainingError, OSError, ValueError)
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "sgd": optim.SGD,
@@ -69,7 +71,7 @@ BY_THE_TEXTBOOK: dict[str, Callable[..., optim.Optimizer]] = {
 # Flags that change nothing that is computed. Every other one belongs to what a run is: see `Run.identity`.
 NOT_COMPUTED = {
     *("device", "epochs", "quick", "data_dir", "data", "out", "resume", "checkpoint_every", "no_progress", "explain"),
-    "notebook",
+    *("notebook", "distributed", "wait", "group"),
 }
 
 
@@ -141,11 +143,30 @@ class Flags(argparse.ArgumentParser):
             write_notebook(options.notebook, options.model, without_notebook(options.arguments))
             print(f"{options.notebook}: to open with Jupyter")
             sys.exit(0)
+        options.group = Group()
+        if options.distributed and options.textbook:
+            self.error("--textbook computes plainly, in one process; give it or --distributed, not both")
+        if options.distributed:
+            options.group = _join(options)
         return options
 
     def error(self, message: str) -> NoReturn:
         """In one line, also where an argument that nobody knows has several."""
         super().error(" ".join(message.splitlines()))
+
+
+def _join(options: argparse.Namespace) -> Group:
+    """Join the processes that mpiexec started. Rank 0 speaks for all; what is an error is said by any."""
+    try:
+        group = init(options.wait)
+    except DistributedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if group.rank:
+        options.no_progress, sys.stdout = True, open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for rank, process in enumerate(group.processes):
+        print(f"rank {rank} of {group.size}: {process}", flush=True)
+    return group
 
 
 def without_notebook(arguments: Sequence[str]) -> list[str]:
@@ -216,6 +237,18 @@ def flags(
         metavar="SECONDS",
         help="save within an epoch as well, so that --resume loses no more than this (60)",
     )
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="share every batch with the other processes that `mpiexec -n N python -m ...` started",
+    )
+    parser.add_argument(
+        "--wait",
+        type=rate,
+        default=LIMIT,
+        metavar="SECONDS",
+        help=f"with --distributed, for how long one process waits for others before the run ends ({LIMIT:g})",
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
     parser.add_argument(
         "--notebook",
@@ -259,21 +292,25 @@ def script(main: Callable[..., Any]) -> Callable[..., int]:
     0; 2 after an error it expects, told in a sentence; 130 after Ctrl-C and 143 after SIGTERM, as shells have it.
     """
 
-    @functools.wraps(main)
-    def wrapped(arguments: list[str] | None = None) -> int:
+    def run(arguments: list[str] | None) -> int:
         given = sys.argv[1:] if arguments is None else arguments
         try:
             with textbook.instead() if "--textbook" in given else contextlib.nullcontext(), ending_by_sigterm():
                 main(arguments)
         except EXPECTED_ERRORS as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+            return end(f"error: {error}", 2)
+        except Left:
+            return 0
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
+            return end("interrupted", 130)
         except Terminated as error:
-            print(error, file=sys.stderr)
-            return error.status
+            return end(str(error), error.status)
         return 0
+
+    @functools.wraps(main)
+    def wrapped(arguments: list[str] | None = None) -> int:
+        status = run(arguments)
+        leave()
+        return status
 
     return wrapped

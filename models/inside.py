@@ -33,6 +33,8 @@ def look_inside(
         Look at so many items of the batch alone: a step of a large network, computed again in double precision, would
         need more memory than its training.
     """
+    if run.group.rank:
+        return
     generators = run.generators.values()
     states = [generator.bit_generator.state for generator in generators]
     tensors = [tensor for _, tensor in model.named_tensors()] if model else []

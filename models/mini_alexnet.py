@@ -81,7 +81,7 @@ def predict(model, images, run):
     """Probabilities of the classes (N, K), batch by batch, without dropout."""
     model.eval()
     pieces = progress_bar(batches(images, batch_size=125), "evaluation", run.progress, delay=1.0)
-    parts = [ops.softmax(model(prepare(X, run.device))).numpy() for (X,) in pieces]
+    parts = run.group.spread(lambda X: ops.softmax(model(prepare(X, run.device))).numpy(), pieces)
     model.train()
     return np.concatenate(parts)
 

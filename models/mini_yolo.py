@@ -135,15 +135,16 @@ def prepare(images, device):
 @no_grad()
 def look_at(model, scenes, run):
     """What the network says of all cells, batch by batch: (N, 8, 8, 15), and the mean loss."""
-    model.eval()
-    parts, total = [], 0.0
-    pieces = batches(scenes.images, scenes.boxes, scenes.labels, batch_size=100)
-    for images, boxes, labels in progress_bar(pieces, "evaluation", run.progress, delay=1.0):
+
+    def look(images, boxes, labels):
         Z = model(prepare(images, run.device))
-        total += detection_loss(Z, boxes, labels).item() * len(images)
-        parts.append(Z.numpy())
+        return Z.numpy(), detection_loss(Z, boxes, labels).item() * len(images)
+
+    model.eval()
+    pieces = batches(scenes.images, scenes.boxes, scenes.labels, batch_size=100)
+    parts, losses = zip(*run.group.spread(look, progress_bar(pieces, "evaluation", run.progress, delay=1.0)))
     model.train()
-    return np.concatenate(parts), total / len(scenes.images)
+    return np.concatenate(parts), sum(losses) / len(scenes.images)
 
 
 def measure(model, scenes, run, part):

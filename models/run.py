@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import shlex
 import time
 import weakref
@@ -17,14 +18,16 @@ from models.clock import Clock
 from models.common import figure_text, print_table, settings
 from models.lock import lock_folder
 from models.report import PAGE, write_report
-from models.stop import Stop, Terminated
-from tinygrad_edu import Tensor, manual_seed, resolve_device
+from models.stop import Left, Stop, Terminated
+from tinygrad_edu import Tensor, __version__, manual_seed, resolve_device
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.runtime.blas import hold_blas, thread_count
 from tinygrad_edu.runtime.process import may_tune
 from tinygrad_edu.training import Figures, History, fit, save_weights
+from tinygrad_edu.training.distributed import Buckets, broadcast, compare, shared
+from tinygrad_edu.training.group import BEFORE_TRAINING, Group
 
 
 class Run:
@@ -51,6 +54,8 @@ class Run:
     ----------
     device : str
     epochs : int
+    group : Group
+        The processes that train together; after the training, this one alone.
     out : Path
     rng : numpy.random.Generator
         For the order of the batches; the weights come from the generator that the seed set, see `manual_seed`.
@@ -84,8 +89,11 @@ class Run:
         self.settings = settings(options, not_computed) | (settings_too or {})
         if examples is not None:
             self.settings[examples[0]] = examples[1]
-        self.lock = lock_folder(self.out)
-        weakref.finalize(self, self.lock.close)  # also where the run ends by an error
+        self.group: Group = options.group
+        self.check_group()
+        if self.group.rank == 0:  # the others write nothing
+            self.lock = lock_folder(self.out)
+            weakref.finalize(self, self.lock.close)  # also where the run ends by an error
         self.history = History()
         self.clock = Clock()
         self.texts: dict[str, str] = {}
@@ -137,6 +145,19 @@ class Run:
         pairs = [(name, given[name], self.options.default(name)) for name in changed]
         return [f"{name.replace('_', '-')} {now} (the report: {then})" for name, now, then in pairs if now != then]
 
+    def check_group(self) -> None:
+        """ValueError or DistributedError where this run cannot be shared by the processes that are there."""
+        size, batch = self.group.size, self.options.batch_size
+        if batch < size:
+            raise ValueError(
+                f"--distributed: a batch of {batch} cannot be shared by {size} processes; use --batch-size {size} or "
+                "more, or one process"
+            )
+        versions = {"tinygrad_edu": __version__, "NumPy": np.__version__, "Python": platform.python_version()}
+        flags = {"epochs": self.epochs, "device": self.device, "resume": self.options.resume}
+        facts = {**versions, **self.identity(), **flags}
+        self.group.compare(facts, "the same run", BEFORE_TRAINING)
+
     # --- training ---
 
     def fit(
@@ -148,6 +169,7 @@ class Run:
         optimizer: Optimizer,
         every: int = 1,
         memory: dict[str, Tensor] | None = None,
+        count: Callable[..., float] | None = None,
         **options: Any,
     ) -> History:
         """`training.fit` that can be stopped at any moment, and with --resume goes on from there.
@@ -157,27 +179,51 @@ class Run:
 
         SIGTERM saves and ends. Ctrl-C saves as well; what is then evaluated and drawn is the network after the last
         complete epoch, whose figures the history has.
+
+        With --distributed, all processes train, and rank 0 alone returns from here: the others have no more to do.
+        Where the loss is no mean over examples, `count(*batch)` says over how many things: see `training.distributed`.
         """
+        group = self.group
         kept = Checkpoints(
-            self.out, self.identity(), model, optimizer, self.history, self.generators, self.texts, memory, self.clock
+            self.out,
+            self.identity(),
+            model,
+            optimizer,
+            self.history,
+            self.generators,
+            self.texts,
+            memory,
+            group,
+            self.clock,
         )
+        group.meet("the training to begin", BEFORE_TRAINING)  # rank 0 has looked at the first batch meanwhile
         if self.options.resume is not None:
             kept.resume(self.options.resume, self.epochs)
+        broadcast(group, model, optimizer)
+        compare(group, model, optimizer, self.generators)
         with Stop() as stop:
 
             def save_if_due(history: History) -> None:
-                if stop.asked or kept.age() >= self.options.checkpoint_every:
-                    kept.save(say=stop.asked is not None)
+                due = kept.age() >= self.options.checkpoint_every
+                asked, due = group.largest(stop.asked or 0, due)  # all processes do the same
+                if asked or due:
+                    kept.save(say=asked > 0)
+                    group.meet("the checkpoint")
+                stop.asked = int(asked) or None
                 stop.obey()
 
             def after_epoch(history: History) -> None:
                 kept.reached = model.state_dict()
                 if len(history.epochs) % every == 0:
                     self.save(kept)
+                compare(group, model, optimizer, self.generators)
                 save_if_due(history)
 
             def evaluate_at_rest() -> Figures:
                 self.clock.end_epoch()
+                if group.size > 1:  # a signal waits until all have the figures, which shall be the same everywhere
+                    figures = evaluate() if evaluate else {}
+                    return group.from_first(lambda: figures, "the figures of the evaluation")
                 try:
                     with stop.at_rest():
                         return evaluate() if evaluate else {}
@@ -191,6 +237,7 @@ class Run:
                 "after_epoch": after_epoch,
                 "when_caught_up": kept.catch_up,
             }
+            step = shared(group, step, Buckets(group, model), count)
             fit(step, lambda: kept.new_epoch(batches), self.epochs, evaluate_at_rest, **hooks, **options)
         if self.history.stopped:
             print(f"stopped: {self.history.stopped}", flush=True)
@@ -198,6 +245,9 @@ class Run:
             kept.go_back()
         elif len(self.history.epochs) % every:
             self.save(kept)
+        if group.rank:
+            raise Left
+        self.group = Group()
         return self.history
 
     def save(self, kept: Checkpoints) -> None:
@@ -209,7 +259,8 @@ class Run:
     def append(self, name: str, text: str) -> None:
         """Write more into a text of the folder. A resumed run has it as it was at the checkpoint."""
         self.texts[name] += text
-        write_whole(self.out / name, self.texts[name])
+        if self.group.rank == 0:
+            write_whole(self.out / name, self.texts[name])
 
     def record_epoch(self, epoch: int, **figures: float) -> None:
         """For a script with a loop of its own: note an epoch's figures, print them and write the metrics."""
@@ -271,6 +322,8 @@ class Run:
 
     def save_metrics(self, final: Figures, **facts: Any) -> None:
         """metrics.csv, metrics.json, and the report; before the end, a report of a run that has not ended."""
+        if self.group.rank:
+            return
         facts = {
             "model": self.options.model,
             "description": self.options.description,

@@ -138,6 +138,8 @@ def main(arguments=None):
     masked, K, iterations = options.objective == "masked", len(vocabulary), ITERATIONS
     if options.quick:
         validation, iterations = validation[:QUICK_VALIDATION], QUICK_ITERATIONS
+    if options.accumulate > 1 and options.group.size > 1:
+        raise ValueError("--accumulate: the processes of --distributed are the parts of the batch; give one of the two")
     beside = Beside(options.beside, vocabulary) if options.beside else None
     run = Run(
         options,
@@ -198,12 +200,14 @@ def main(arguments=None):
     def evaluate():
         """Nats per character that is asked for, and how many percent of them are guessed right."""
         model.eval()
-        total, right, count = 0.0, 0, 0
-        for x, y in progress_bar(unseen(), "evaluation", run.progress, delay=1.0):
+
+        def read(x, y):
             scores, asked = model.after_each(x), y != NOT_ASKED
-            total += ops.softmax_cross_entropy(scores, y, "sum", ignore_index=NOT_ASKED).item()
-            right += (scores.numpy().argmax(axis=-1) == y)[asked].sum()
-            count += asked.sum()
+            loss = ops.softmax_cross_entropy(scores, y, "sum", ignore_index=NOT_ASKED).item()
+            return loss, (scores.numpy().argmax(axis=-1) == y)[asked].sum(), asked.sum()
+
+        pieces = progress_bar(unseen(), "evaluation", run.progress, delay=1.0)
+        total, right, count = map(sum, zip(*run.group.spread(read, pieces)))
         model.train()
         figures = {"validation_loss": total / count, "validation_accuracy": 100 * right / count}
         return figures | {"iterations": optimizer.t, "tokens": optimizer.t * options.batch_size * options.context}
@@ -215,7 +219,7 @@ def main(arguments=None):
         return sample
 
     look_inside(run, model, loss_of, new_batches, items=1)
-    history = run.fit(train_step, new_batches, evaluate, model, optimizer)
+    history = run.fit(train_step, new_batches, evaluate, model, optimizer, count=lambda x, y: (y != NOT_ASKED).sum())
     print(save_sample("at the end"))
     final = dict(history.epochs[-1])
     print(f"{run.clock.ends[-1]:.0f} s of training, evaluation not counted")

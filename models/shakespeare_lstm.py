@@ -17,6 +17,7 @@ from models.writing import sample_text
 from tinygrad_edu import Tensor, nn, no_grad, ops, plots
 from tinygrad_edu.data import Chunks, TextWindows, Vocabulary, load_shakespeare
 from tinygrad_edu.training import load_weights, progress_bar, read_weights
+from tinygrad_edu.training.group import Group
 
 WINDOW, STEP = 30, 3
 TRAIN_CHARACTERS = 1_000_000
@@ -121,17 +122,19 @@ def main(arguments=None):
     def evaluate():
         """Nats per character on the text after the training part, read in the form of the training."""
         model.eval()
-        total, count = 0.0, 0
         state = None
+
+        def read(x, y):
+            nonlocal state
+            scores, state = model.after_each(x, state) if options.stateful else model(x)
+            return ops.softmax_cross_entropy(scores, y, "sum").item(), y.size
+
         rows = min(16, len(validation) // (WINDOW + 1))
         pieces = Chunks(validation, rows, WINDOW) if options.stateful else unseen.batches(1024)
-        for x, y in progress_bar(pieces, "evaluation", run.progress, delay=1.0):
-            read = model.after_each if options.stateful else model
-            scores, state = read(x, state if options.stateful else None)
-            total += ops.softmax_cross_entropy(scores, y, "sum").item()
-            count += y.size
+        readers = Group() if options.stateful else run.group  # a state goes from each chunk to the next
+        losses, counts = zip(*readers.spread(read, progress_bar(pieces, "evaluation", run.progress, delay=1.0)))
         model.train()
-        return {"validation_loss": total / count}
+        return {"validation_loss": sum(losses) / sum(counts)}
 
     def save_sample(title):
         window = WINDOW if options.sliding_window else None

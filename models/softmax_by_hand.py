@@ -76,8 +76,10 @@ def main(arguments=None):
         optimizers=["sgd"],  # by hand
     )
     options = parser.parse_args(arguments)
-    if options.device == "cuda" or options.resume is not None:
-        raise ValueError("softmax_by_hand is NumPy alone, in one piece: it has neither --device cuda nor --resume")
+    if options.device == "cuda" or options.resume is not None or options.distributed:
+        raise ValueError(
+            "softmax_by_hand is NumPy alone, in one piece: it has neither --device cuda nor --resume nor --distributed"
+        )
     options.device = "cpu"
     data = load_mnist(options.data_dir, options.data, progress=False if options.no_progress else None)
     run = Run(options, data.name, data.source)

@@ -21,6 +21,10 @@ class Terminated(BaseException):
         self.status = 128 + number  # what a shell says of a process that a signal ended: 143 for SIGTERM
 
 
+class Left(BaseException):
+    """The training is over, and what is left to do, rank 0 does alone: see `Run.fit`. The other processes end here."""
+
+
 class Stop:
     """Within `with Stop() as stop`, Ctrl-C and SIGTERM wait until the weights are at rest.
 

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 
-from benchmarks import scaling, tape
+from benchmarks import sizes, tape
 from benchmarks.architectures import rows as architectures
 from benchmarks.architectures import yolo
 from benchmarks.contender import Row
@@ -19,7 +19,7 @@ from benchmarks.practicals import rows as practicals
 from benchmarks.practicals.problems import AlexNet
 
 # Of the operations that are measured at several sizes, the smallest.
-ROWS = [*practicals.ROWS, *architectures.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in scaling.SERIES)]
+ROWS = [*practicals.ROWS, *architectures.ROWS, tape.ROW, *(one.rows[min(one.rows)] for one in sizes.SERIES)]
 FEW_IMAGES = 8  # for a step of the image networks: `python -m benchmarks` takes whole batches
 
 

@@ -10,7 +10,7 @@ from fake_contenders import NeedsMissing, Slow, Steady, Wrong, fake_row, groups
 
 from benchmarks import __main__ as command_line
 from benchmarks import groups as real
-from benchmarks import harness, manners, model_memory, report, results, scaling, share
+from benchmarks import harness, manners, model_memory, report, results, share, sizes
 from benchmarks.contender import Goal
 from benchmarks.groups import Group
 from benchmarks.harness import Result
@@ -55,18 +55,18 @@ def test_a_goal_is_a_number_and_says_whether_it_is_met(goal, words):
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0])
 def test_the_slope_of_a_power_is_its_exponent(exponent):
     seconds = {size: 3e-4 * size**exponent for size in (4, 8, 16, 64)}
-    assert scaling.slope(seconds) == pytest.approx(exponent, abs=1e-12)
+    assert sizes.slope(seconds) == pytest.approx(exponent, abs=1e-12)
 
 
 def test_the_slope_is_that_of_least_squares():
     # x = log2(size) = 0, 1, 2 and y = log2(seconds) = 0, 0, 3: sum((x - 1)(y - 1)) / sum((x - 1)^2) = (1 + 2) / 2
-    assert scaling.slope({1: 1.0, 2: 1.0, 4: 8.0}) == pytest.approx(1.5)
+    assert sizes.slope({1: 1.0, 2: 1.0, 4: 8.0}) == pytest.approx(1.5)
 
 
 def proportional(cost):
     """Results of all sizes with these seconds per unit of size; PyTorch's lack the largest size."""
     found = []
-    for one in scaling.SERIES:
+    for one in sizes.SERIES:
         for size, row in one.rows.items():
             seconds = {"ours": [cost * size, cost, cost * size**3]}  # slopes 1, 0 and 3
             if size < max(one.rows):
@@ -76,17 +76,17 @@ def proportional(cost):
 
 
 def test_slopes_are_taken_round_by_round():
-    first = scaling.table(proportional(1e-3))[2]
+    first = sizes.table(proportional(1e-3))[2]
     assert first.endswith(" | 8: 8.00 ms | 128: 128 ms | 1.00 (0.00 to 3.00) | 1.00 (1.00 to 1.00) |")
     goals = list(results.goals(proportional(1e-3), with_slopes=True))
     assert goals[0] == "| scaling-lstm-steps | slope of ours at least 0.9 and at most 1.1 | met: 1.000 |"
-    assert len(goals) == len(scaling.SERIES)
+    assert len(goals) == len(sizes.SERIES)
     assert all("not measured" in line for line in results.goals([], with_slopes=True))
-    assert [line.count(" - |") for line in scaling.table([])[2:]] == [4] * len(scaling.SERIES)
+    assert [line.count(" - |") for line in sizes.table([])[2:]] == [4] * len(sizes.SERIES)
 
 
 def test_the_sizes_span_a_factor_of_sixteen():
-    assert all(max(one.rows) == 16 * min(one.rows) for one in scaling.SERIES)
+    assert all(max(one.rows) == 16 * min(one.rows) for one in sizes.SERIES)
 
 
 # --- shares --------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from fake_contenders import (
     groups,
 )
 
-from benchmarks import harness, import_time, report, scaling, tape
+from benchmarks import harness, import_time, report, sizes, tape
 from benchmarks.__main__ import main
 from benchmarks.contender import Row, peak_memory
 from benchmarks.groups import GROUPS
@@ -336,7 +336,7 @@ def test_each_contender_runs_and_agrees_with_ours(package):
 
 def test_the_rows_of_operations_have_a_contender_in_pytorch():
     names = {row.name for row, _ in contenders.rows_with("torch")}
-    assert {tape.ROW.name, *(one.rows[min(one.rows)].name for one in scaling.SERIES)} <= names
+    assert {tape.ROW.name, *(one.rows[min(one.rows)].name for one in sizes.SERIES)} <= names
 
 
 def test_listing_the_rows_imports_no_other_framework():

@@ -1,5 +1,6 @@
 """BLAS has one thread beside ours, and its own again, whatever happens in between."""
 
+import functools
 import os
 import threading
 
@@ -33,6 +34,15 @@ def test_within_it_is_one_and_afterwards_what_it_was(library):
     library.num_threads = 5  # the user's own choice, later
     assert blas.alone(lambda: library.num_threads) == 1
     assert library.num_threads == 5
+
+
+@pytest.mark.parametrize(("most", "left"), [(2, 2), (16, 8)])
+def test_a_limit_is_for_blas_and_for_our_threads(monkeypatch, most, left):
+    own = Library()
+    monkeypatch.setattr(blas, "_libraries", functools.cache(lambda: ([own], own.num_threads)))
+    assert blas.thread_count() == 8
+    blas.limit_threads(most)
+    assert own.num_threads == blas.thread_count() == left
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])

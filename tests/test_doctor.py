@@ -35,6 +35,43 @@ def of_level(level, findings):
     return found
 
 
+# --- several processes ---
+
+
+def a_fake_mpi(library):
+    """mpi4py, whose `MPI` is this."""
+    return SimpleNamespace(rc=SimpleNamespace(), MPI=library)
+
+
+def test_an_mpi_that_is_there_is_named_with_what_starts_processes(monkeypatch):
+    install(monkeypatch)
+    library = SimpleNamespace(Get_library_version=lambda: "MPICH Version: 5\nmore")
+    monkeypatch.setitem(sys.modules, "mpi4py", a_fake_mpi(library))
+    monkeypatch.setattr(shutil, "which", lambda name, path: "/bin/mpiexec")
+    (found,) = doctor.check_mpi()
+    assert found.level == "ok"
+    assert found.what == "mpi4py 14.0.1 has MPICH Version: 5; processes are started by /bin/mpiexec"
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
+    (found,) = doctor.check_mpi()
+    assert found.level == doctor.PROBLEM
+    assert "no mpiexec" in found.what
+
+
+def test_an_mpi_that_is_broken_or_missing(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    (found,) = doctor.check_mpi()
+    assert (found.level, found.mend) == ("ok", "")
+    install(monkeypatch)
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(rc=SimpleNamespace()))
+    (found,) = doctor.check_mpi()
+    assert found.level == doctor.PROBLEM
+    assert "mpi4py 14.0.1 is installed, but finds no MPI" in found.what
+    assert found.mend.endswith("-m pip install --force-reinstall mpi4py mpich")
+
+
 # --- packages ---
 
 

@@ -10,6 +10,7 @@ import pytest
 from models import airline_lstm, softmax_by_hand, softmax_regression
 from models.inside import look_inside
 from tinygrad_edu import Tensor, manual_seed, nn, ops
+from tinygrad_edu.training.group import Group
 
 
 class Run:
@@ -18,6 +19,7 @@ class Run:
     def __init__(self, out, explain=False):
         self.out, self.data = out, {"name": "numbers"}
         self.options = argparse.Namespace(model="a_model", explain=explain)
+        self.group = Group()
         self.rng = np.random.default_rng(0)
         self.generators = {"weights and dropout": manual_seed(0), "batches": self.rng}
 

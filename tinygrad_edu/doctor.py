@@ -149,6 +149,31 @@ def cuda(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
+# --- several processes ---
+
+
+def check_mpi() -> list[Finding]:
+    """mpi4py and the MPI that it needs. It is optional: without it, one process trains."""
+    try:
+        version = metadata.version("mpi4py")
+    except metadata.PackageNotFoundError:
+        return [Finding(OK, "mpi4py is not installed: one process trains, not several together")]
+    mend = pip("install", "--force-reinstall", "mpi4py", "mpich")
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False  # to look at the library, not to start it
+        from mpi4py import MPI
+
+        library = MPI.Get_library_version().splitlines()[0]
+    except Exception as error:  # RuntimeError where it finds no MPI, and more where that one is damaged
+        return [Finding(PROBLEM, f"mpi4py {version} is installed, but finds no MPI ({error})", mend)]
+    launcher = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if launcher is None:
+        return [Finding(PROBLEM, f"mpi4py {version} has {library}, but there is no mpiexec to start processes", mend)]
+    return [Finding(OK, f"mpi4py {version} has {library}; processes are started by {launcher}")]
+
+
 # --- data and room ---
 
 
@@ -264,6 +289,7 @@ CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_dependencies,
     check_blas,
     check_cupy,
+    check_mpi,
     check_data,
     check_disk,
     check_memory,

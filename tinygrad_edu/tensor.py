@@ -131,6 +131,7 @@ class Tensor:
         gradients = {self: given}  # dL/d(tensor), of all tensors reached and not yet left
         reached = [(self._serial, self)] if self._backward else []  # those that an operation computed, youngest first
         sums: set[int] = set()  # serial numbers of those whose gradient is a sum: an array that we made
+        after = follower(self, gradients) if follower else None
         while reached:
             tensor = heappop(reached)[1]
             G = gradients.pop(tensor)
@@ -146,8 +147,12 @@ class Tensor:
                     gradients[x] = g
                     if x._backward:
                         heappush(reached, (x._serial, x))
+            if after:
+                after(tensor)
             if not retain_graph:
                 tensor._backward, tensor._inputs = _released, ()
+        if after:
+            after(None)
         # The leaves are left. They get their gradients at the very end, so that an error leaves no half of them behind.
         for leaf, G in gradients.items():
             X = leaf.data
@@ -272,6 +277,10 @@ def will_record(*inputs: Tensor) -> bool:
 
 # Whoever looks inside (`inspection`) is called at every birth, and returns the backward or one that stands in for it.
 observer: Callable[[Tensor, tuple[Tensor, ...], Backward], Backward] | None = None
+
+# Whoever averages gradients over processes (`training.distributed`) is called when a walk begins, with the tensor that
+# it begins at and the gradients, which grow; what it returns is called with every tensor walked, and with None at last.
+follower: Callable[[Tensor, dict[Tensor, Array]], Callable[[Tensor | None], None]] | None = None
 
 
 class no_grad:

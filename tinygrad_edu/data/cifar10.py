@@ -26,6 +26,7 @@ from tinygrad_edu.data.files import check_hash, data_directory, find_file, open_
 from tinygrad_edu.data.mnist import SOURCES, ImageData
 from tinygrad_edu.data.synthetic_images import CLASS_NAMES as SYNTHETIC_NAMES
 from tinygrad_edu.data.synthetic_images import synthetic_images
+from tinygrad_edu.runtime.share import draw_rows
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -164,12 +165,12 @@ def augment(images: np.ndarray, rng: np.random.Generator, shift: int = 4, flip: 
     if N * (H + 2 * shift) * (W + 2 * shift) * C > checks.MOST_NUMBERS:
         checks.refuse("augment", "shift", "a number of pixels that fits into a computer", shift)
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
-    row, column = rng.integers(2 * shift + 1, size=(2, N))
+    row, column = draw_rows(lambda rows: rng.integers(2 * shift + 1, size=(2, *rows)).T, (N,)).T
     # All (2 shift + 1)^2 places of an H x W window, without a copy; then each image takes one.
     windows = np.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(1, 2))
     moved = windows[np.arange(N), row, column].transpose(0, 2, 3, 1)  # (N, H, W, C)
     if flip:
-        mirrored = rng.random(N) < 0.5
+        mirrored = draw_rows(rng.random, (N,)) < 0.5
         moved[mirrored] = moved[mirrored, :, ::-1]
     return np.ascontiguousarray(moved)
 

@@ -21,6 +21,7 @@ from tinygrad_edu.backend import Array, array_module, device_of, is_array
 from tinygrad_edu.ops.support import Operand, as_tensor, same_kind
 from tinygrad_edu.runtime.fusion import fused
 from tinygrad_edu.runtime.parallel import in_parts
+from tinygrad_edu.runtime.share import add_up, count_rows
 from tinygrad_edu.tensor import Tensor, record
 
 CHUNK = 2**16  # numbers that are worked on at a time, so that what one pass wrote the next one finds in the cache
@@ -68,6 +69,7 @@ def batch_norm(
     running = running_pair(x, running_mean, running_var, training)
     xp, n = array_module(X), len(X)
     if training:
+        n = count_rows(n)
         mean, var = batch_statistics(X)
         move_running(running, (mean, var), momentum)
     else:
@@ -82,7 +84,8 @@ def batch_norm(
         dgamma = _column_sums(lambda g, x: g * (x - mean), G, X) * inverse
         dX = None
         if x.requires_grad:
-            along, offset = dgamma * inverse / -n, dbeta / -n
+            batch_dgamma, batch_dbeta = add_up(xp.stack([dgamma, dbeta])) if training else (dgamma, dbeta)
+            along, offset = batch_dgamma * inverse / -n, batch_dbeta / -n
 
             def input_gradient(g, x, d):
                 if xp is not np:
@@ -172,15 +175,16 @@ def rms_norm(x: Operand, gamma: Operand, eps: float = 1e-6) -> Tensor:
 
 
 def batch_statistics(X: Array) -> tuple[Array, Array]:
-    """Mean and variance of every column: (n, C) -> (C,), (C,)."""
-    mean = _column_sums(lambda x: x, X) / len(X)
+    """Mean and variance of every column: (n, C) -> (C,), (C,); over all rows of a batch that processes share."""
+    n = count_rows(len(X))
+    mean = add_up(_column_sums(lambda x: x, X)) / n
 
     def squares(x):
         deviation = x - mean
         deviation *= deviation
         return deviation
 
-    return mean, _column_sums(squares, X) / len(X)
+    return mean, add_up(_column_sums(squares, X)) / n
 
 
 def _scaled(X: Array, mean: Array, scale: Array, shift: Array, out: Array) -> None:

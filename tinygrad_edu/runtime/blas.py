@@ -95,6 +95,16 @@ def hold_blas() -> None:
         library.set_num_threads(1)
 
 
+def limit_threads(most: int) -> None:
+    """Use no more threads than this from now on, neither in BLAS nor of ours: for a process that shares its cores.
+
+    To be called before the first operation, which is when ours are started.
+    """
+    for library in _libraries()[0]:
+        library.set_num_threads(min(most, library.num_threads))
+    _libraries.cache_clear()  # it is to find the limit, as if the environment had said so
+
+
 @functools.cache
 def _libraries() -> tuple[list[Any], int]:
     """The BLAS libraries that can be told how many threads to use, and how many they used at first.

@@ -1,4 +1,5 @@
-"""The loop around the training step (`fit`), and weights and training states in files (`checkpoint`)."""
+"""The loop around the training step (`fit`), weights and training states in files (`checkpoint`), and one training
+shared by several processes (`distributed`)."""
 
 from tinygrad_edu.training.checkpoint import (
     Checkpoint,

@@ -243,7 +243,7 @@ def _train_one_epoch(
         figures = step(*batch)
         if not isinstance(figures, dict) or "loss" not in figures:
             raise ValueError(f"fit: step must return its figures, such as {{'loss': 0.3}}; it returned {figures!r:.80}")
-        figures = {name: _number(value, name == "loss") for name, value in figures.items()}
+        figures = {name: number(value, name == "loss") for name, value in figures.items()}
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
                 f"the loss became {figures['loss']} in epoch {epoch}, batch {done.batches} (both counted from 0); "
@@ -260,7 +260,7 @@ def _train_one_epoch(
     return {f"train_{name}": float(sum_) / done.examples for name, sum_ in done.sums.items()}
 
 
-def _number(value: Any, now: bool) -> Any:
+def number(value: Any, now: bool) -> Any:
     """A figure as a Python number, of a Tensor without its tape; one on a GPU stays there unless it is wanted now."""
     value = value.data if isinstance(value, Tensor) else value
     if getattr(value, "size", 1) != 1:
