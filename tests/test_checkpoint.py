@@ -240,13 +240,17 @@ def test_a_checkpoint_for_which_there_is_no_room_leaves_the_old_one(tmp_path):
 def test_nothing_that_can_run_code_is_read_or_written_anywhere():
     """Nor `eval` and `exec`, nor NumPy's files with objects, nor PyTorch's; `benchmarks` as well.
 
-    One file runs what is no data: a learner's answer, in a process that was started for it.
+    One file runs what is no data: a learner's answer, in a process that was started for it. And one packs messages
+    with pickle, from process to process of the same run, which no file holds.
     """
+    messages = ROOT / "tinygrad_edu" / "training" / "group.py"
     modules = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
     for path in [file for folder in ("tinygrad_edu", "models", "benchmarks") for file in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             place = f"{path}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Import):
+                if path == messages and [alias.name for alias in node.names] == ["pickle"]:
+                    continue
                 assert not modules & {alias.name.split(".")[0] for alias in node.names}, place
             elif isinstance(node, ast.ImportFrom):
                 assert str(node.module).split(".")[0] not in modules, place

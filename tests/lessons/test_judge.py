@@ -53,7 +53,7 @@ ENDED = {
     "endless": (
         body("while True:", "    pass"),
         r"e1_1.py, line \d, in mul_backward:\n    (pass|while True:)"
-        r"\nstopped after 1 seconds: is this loop endless, or are there far more steps than needed\?",
+        r"\nstopped after 2 seconds: is this loop endless, or are there far more steps than needed\?",
     ),
     "endless, and catches everything": (
         body(
@@ -66,7 +66,7 @@ ENDED = {
         ),
         "stopped after 1 seconds",
     ),
-    "endless at the top": ("while True:\n    pass\n", "e1_1.py, line .:\n    (pass|while True:)\nstopped after 1"),
+    "endless at the top": ("while True:\n    pass\n", "e1_1.py, line .:\n    (pass|while True:)\nstopped after 2"),
     "sys.exit": (
         body("sys.exit(0)", before="import sys\n"),
         r"e1_1.py, line 3, in mul_backward:\n    sys.exit\(0\)\nyour answer ends the program \(sys.exit\)",
@@ -110,7 +110,9 @@ def test_whatever_happens_there_is_one_clear_result(judged, name, monkeypatch):
     source, says = ENDED[name]
     if name == "endless, and catches everything":  # there is no line to be told: however slow the start, it is ended
         monkeypatch.setattr(judge, "GRACE", 1.5)
-    outcome = judged(source, 1.0 if "endless" in name else 20.0)
+    outcome = judged(
+        source, 2.0 if "endless" in name else 20.0
+    )  # with less, a busy machine is still preparing the inputs
     assert outcome.status in ("error", "refused")
     assert re.search(says, outcome.says), outcome.says
 

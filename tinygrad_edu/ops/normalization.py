@@ -84,7 +84,7 @@ def batch_norm(
         dgamma = _column_sums(lambda g, x: g * (x - mean), G, X) * inverse
         dX = None
         if x.requires_grad:
-            batch_dgamma, batch_dbeta = add_up(xp.stack([dgamma, dbeta])) if training else (dgamma, dbeta)
+            batch_dgamma, batch_dbeta = (add_up(dgamma), add_up(dbeta)) if training else (dgamma, dbeta)
             along, offset = batch_dgamma * inverse / -n, batch_dbeta / -n
 
             def input_gradient(g, x, d):
