@@ -64,7 +64,7 @@ ENDED = {
             "    except BaseException:",
             "        pass",
         ),
-        "stopped after 1 seconds",
+        "stopped after 2 seconds",
     ),
     "endless at the top": ("while True:\n    pass\n", "e1_1.py, line .:\n    (pass|while True:)\nstopped after 2"),
     "sys.exit": (
