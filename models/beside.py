@@ -26,8 +26,10 @@ class Beside:
 
     def __init__(self, folder, vocabulary):
         facts = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
-        path = Path(folder) / "weights.safetensors"
-        if facts["model"] != "shakespeare_lstm" or facts["variant"] != "stateful" or not facts["epochs"]:
+        path, needed = Path(folder) / "weights.safetensors", {"model", "variant", "epochs", "seconds of training"}
+        if not isinstance(facts, dict) or not needed <= facts.keys() or len(facts["epochs"]) < 1:
+            raise ValueError(f"--beside: {folder}/metrics.json is not of a finished run of this version; run it again")
+        if (facts["model"], facts["variant"]) != ("shakespeare_lstm", "stateful"):
             raise ValueError(
                 f"--beside: {folder} must hold a run of shakespeare_lstm --stateful; it is {facts['model']}"
             )

@@ -278,6 +278,14 @@ def test_what_cannot_stand_beside_is_refused(in_folder, monkeypatch, capsys):
     assert (
         "--beside: out must hold a run of shakespeare_lstm --stateful; it is shakespeare_gpt" in capsys.readouterr().err
     )
+    (in_folder / "old").mkdir()
+    (in_folder / "old" / "metrics.json").write_text(
+        '{"model": "shakespeare_lstm", "variant": "stateful", "epochs": []}'
+    )
+    assert start("--epochs", "1", "--beside", "old", out="other") == 2
+    assert (
+        "--beside: old/metrics.json is not of a finished run of this version; run it again" in capsys.readouterr().err
+    )
 
 
 def test_the_weights_of_another_script_are_refused(in_folder, capsys):
