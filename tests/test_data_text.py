@@ -76,16 +76,16 @@ def test_chunks_continue_each_other():
 
 
 def test_random_windows_begin_anywhere_and_the_generator_says_where():
-    windows = RandomWindows(np.arange(12), 3, batch_size=50, count=4, rng=np.random.default_rng(0))
+    windows = RandomWindows(np.arange(12), 3, batch_size=9, count=22, rng=np.random.default_rng(0))
     batches = list(windows)
-    assert len(windows) == len(batches) == 4
+    assert len(windows) == len(batches) == 22
     X, Y = (np.concatenate(parts) for parts in zip(*batches))
-    assert X.shape == Y.shape == (200, 3)
+    assert X.shape == Y.shape == (198, 3)
     assert (np.diff(X, axis=1) == 1).all()
     assert (Y == X + 1).all()
     assert set(X[:, 0]) == set(range(9))  # up to the last window that a character follows
-    again = RandomWindows(np.arange(12), 3, 50, 4, np.random.default_rng(0))
-    assert all((x == X[50 * i : 50 * i + 50]).all() for i, (x, _) in enumerate(again))
+    again = RandomWindows(np.arange(12), 3, 9, 22, np.random.default_rng(0))
+    assert all((x == X[9 * i : 9 * i + 9]).all() for i, (x, _) in enumerate(again))
 
 
 def test_blanks_take_the_place_of_fifteen_in_a_hundred_and_are_asked_for():
@@ -116,6 +116,10 @@ def test_even_the_smallest_batch_has_a_blank():
         (
             lambda: RandomWindows(np.arange(5), 2, 0, 1, np.random.default_rng()),
             "batch_size must be a whole number >= 1",
+        ),
+        (
+            lambda: RandomWindows(np.arange(9), 2, 10**9, 1, np.random.default_rng()),
+            "batch_size must be at most 7, the pl",
         ),
         (lambda: Blanked([], -1, np.random.default_rng()), "blank must be a whole number >= 0"),
         (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),

@@ -122,7 +122,8 @@ class RandomWindows:
     rng : numpy.random.Generator
         Draws where each window starts, batch by batch.
 
-    Raises ValueError when the text is too short for one window and the character after it.
+    Raises ValueError when the text is too short for one window and the character after it, or has fewer places where
+    a window can begin than a batch has windows.
     """
 
     def __init__(self, ids: np.ndarray, length: int, batch_size: int, count: int, rng: np.random.Generator) -> None:
@@ -135,6 +136,8 @@ class RandomWindows:
                 f"{name}: a text of {len(ids)} characters has no window of {length} and a character after it; "
                 f"at least {length + 1} are needed"
             )
+        if batch_size > (places := len(ids) - length):
+            checks.refuse(name, "batch_size", f"at most {places}, the places where a window can begin", batch_size)
 
     def __len__(self) -> int:
         return self.count
