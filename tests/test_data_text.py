@@ -121,6 +121,10 @@ def test_even_the_smallest_batch_has_a_blank():
             lambda: RandomWindows(np.arange(9), 2, 10**9, 1, np.random.default_rng()),
             "batch_size must be at most 7, the pl",
         ),
+        (
+            lambda: list(Blanked([(np.arange(3),)], 1, np.random.default_rng())),
+            "X of a batch must be characters as numbers",
+        ),
         (lambda: Blanked([], -1, np.random.default_rng()), "blank must be a whole number >= 0"),
         (lambda: TextWindows(np.arange(5), 5), "a text of 5 characters has no window of 5 .* at least 6 are needed"),
         (lambda: TextWindows(np.zeros((2, 5), int), 3), r"ids must be of shape \(N,\), .* got \(2, 5\)"),

@@ -57,6 +57,7 @@ ONE = np.ones((1, 2), bool)
             lambda: plots.filled_blanks(None, ["a" * 65], np.ones((1, 65)), ["a" * 65], np.ones((1, 65)), ""),
             "20 lines of 64",
         ),
+        (lambda: plots.filled_blanks(None, ["ab"], ONE, ["ab"], 2 * ONE, ""), "sure must lie between 0 and 1"),
         (lambda: plots.losses_against(None, {}, "loss", ""), "nothing to draw"),
         (lambda: plots.losses_against(None, {"x": {"a": ([1], [0.0])}}, "loss", ""), "needs x and y > 0 of one shape"),
         (lambda: plots.losses_against(None, {"x": {"a": [1]}}, "loss", ""), r"curve 'a' must be two arrays"),

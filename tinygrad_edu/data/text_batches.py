@@ -168,8 +168,9 @@ class Blanked:
 
     def __init__(self, windows: Windows, blank: int, rng: np.random.Generator) -> None:
         name = "Blanked"
-        if not hasattr(windows, "__len__"):
-            checks.refuse(name, "windows", "batches with a len, such as RandomWindows", windows, TypeError)
+        expected = "batches (X, Y) with a len, such as RandomWindows"
+        if not hasattr(windows, "__len__") or not hasattr(windows, "__iter__") or getattr(windows, "ndim", 1) == 0:
+            checks.refuse(name, "windows", expected, windows, TypeError)
         self.windows = windows
         self.blank, self.rng = checks.whole(name, "blank", blank), checks.generator(name, "rng", rng)
 
@@ -179,9 +180,10 @@ class Blanked:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """X (B, T) with blanks, and Y (B, T): what is right there, elsewhere NOT_ASKED."""
         for batch in self.windows:
-            x = checks.numbers(
-                "Blanked", "X of a batch", checks.items("Blanked", "each batch", batch, "(X, Y)")[0], "iu"
-            )
+            first = checks.items("Blanked", "each batch", batch, "(X, Y)")[:1]
+            x = checks.numbers("Blanked", "X of a batch", first[0] if first else (), "iu")
+            if x.ndim != 2 or not x.size:
+                checks.refuse("Blanked", "X of a batch", "characters as numbers (B, T)", x.shape)
             blanked = self.rng.random(x.shape) < BLANKED
             blanked[0, 0] |= not blanked.any()  # a batch without a blank would have no loss
             yield np.where(blanked, self.blank, x), np.where(blanked, x, NOT_ASKED)

@@ -91,13 +91,15 @@ def filled_blanks(
     where = "filled_blanks"
     texts, guesses = checks.texts(where, "texts", texts), checks.texts(where, "guesses", guesses)
     shape = len(texts), len(texts[0]) if texts else 0
-    asked, P = np.asarray(asked), checks.numbers(where, "sure", sure)
+    asked, P = checks.numbers(where, "asked", asked), checks.numbers(where, "sure", sure)
     fits = asked.shape == P.shape == shape and {len(line) for line in [*texts, *guesses]} == {shape[1]}
     if not fits or len(guesses) != len(texts):
         raise ValueError(
             f"{where}: expected R texts and guesses of T characters, asked and sure (R, T); got {len(texts)} and "
             f"{len(guesses)} lines, {asked.shape} and {P.shape}"
         )
+    if not ((P >= 0) & (P <= 1)).all():
+        raise ValueError(f"{where}: sure must lie between 0 and 1")
     if not (0 < shape[0] <= MOST_LINES and 0 < shape[1] <= MOST_CHARACTERS):
         raise ValueError(f"{where}: a page has room for {MOST_LINES} lines of {MOST_CHARACTERS}, got {shape}")
     cell, height = (PAGE_WIDTH - 0.2) / shape[1], 0.3 + LINE * shape[0] + 0.75
@@ -154,6 +156,10 @@ def losses_against(
     """
     where = "losses_against"
     panels = checks.mapping(where, "panels", panels, "a dict, x axis -> (name -> (x, y))")
+    panels = {
+        xlabel: checks.mapping(where, f"panel {xlabel!r}", curves, "name -> (x, y)")
+        for xlabel, curves in panels.items()
+    }
     checks.text(where, "ylabel", ylabel)
     if not panels or not all(panels.values()):
         raise ValueError(f"{where}: nothing to draw, give at least one panel with one curve")
