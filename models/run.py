@@ -15,11 +15,12 @@ import numpy as np
 
 from models.checkpoints import Checkpoints
 from models.clock import Clock
-from models.common import figure_text, print_table, settings
+from models.common import figure_text, print_table
+from models.experiment import Experiment
 from models.lock import lock_folder
 from models.report import PAGE, write_report
 from models.stop import Left, Stop, Terminated
-from tinygrad_edu import Tensor, __version__, manual_seed, resolve_device
+from tinygrad_edu import Tensor, __version__, manual_seed
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
@@ -30,30 +31,13 @@ from tinygrad_edu.training.distributed import Buckets, broadcast, compare, share
 from tinygrad_edu.training.group import BEFORE_TRAINING, Group
 
 
-class Run:
+class Run(Experiment):
     """One run of a script: says what it does, keeps the figures, writes the files, prints the table.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The script's flags, see `common.flags`.
-    data_name, data_source : str
-        What the data is and where it came from.
-    variant : str
-        Which of the script's networks.
-    examples : (str, int, int), optional
-        What the training examples are, how many are used, and how many there are: ("images", 8_000, 40_000).
-    settings_too : dict, optional
-        What else changes what is computed, beside the flags.
-    not_computed : sequence of str
-        Flags of the script that change nothing that is computed.
-    reported : sequence of str
-        Flags that the report leaves open: with other values its figures still stand in the table.
+    Its parameters, and what it is, are those of `Experiment`.
 
     Attributes
     ----------
-    device : str
-    epochs : int
     group : Group
         The processes that train together; after the training, this one alone.
     out : Path
@@ -63,38 +47,18 @@ class Run:
         Both, and those that a script adds: all that a resumed run must set to where they were.
     texts : dict
         Files that the training step writes, by name; see `append`.
-    history : History
     clock : Clock
-    settings : dict
-        All that changes what is computed, by name.
     """
 
     def __init__(
-        self,
-        options: argparse.Namespace,
-        data_name: str,
-        data_source: str,
-        variant: str = "plain",
-        *,
-        examples: tuple[str, int, int] | None = None,
-        settings_too: dict[str, Any] | None = None,
-        not_computed: Sequence[str] = (),
-        reported: Sequence[str] = ("seed", "textbook"),
+        self, options: argparse.Namespace, data_name: str, data_source: str, *which: str, **facts: Any
     ) -> None:
-        self.options, self.variant, self.examples, self.reported = options, variant, examples, reported
-        self.data = {"name": data_name, "source": data_source}
-        self.device = resolve_device(options.device)
-        self.epochs = options.epochs or (options.quick_epochs if options.quick else options.default_epochs)
-        self.out = options.out
-        self.settings = settings(options, not_computed) | (settings_too or {})
-        if examples is not None:
-            self.settings[examples[0]] = examples[1]
-        self.group: Group = options.group
+        super().__init__(options, data_name, data_source, *which, **facts)
+        self.out, self.group = options.out, options.group
         self.check_group()
         if self.group.rank == 0:  # the others write nothing
             self.lock = lock_folder(self.out)
             weakref.finalize(self, self.lock.close)  # also where the run ends by an error
-        self.history = History()
         self.clock = Clock()
         self.texts: dict[str, str] = {}
         self.started = time.perf_counter()
@@ -102,48 +66,14 @@ class Run:
             hold_blas()  # --resume goes on to the same last bit, on any number of cores
         self.rng = np.random.default_rng([options.seed, 1])
         self.generators = {"weights and dropout": manual_seed(options.seed), "batches": self.rng}
-        print(f"{options.model} ({variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")
+        print(f"{options.model} ({self.variant}): device {self.device}, seed {options.seed}, threads {thread_count()}")
         print(f"data: {data_name} ({data_source})")
         print(f"{options.optimizer}, learning rate {options.lr:g}, batch size {options.batch_size}; {self.length()}")
         print(end="", flush=True)
 
-    # --- what this run is ---
-
-    @property
-    def synthetic(self) -> bool:
-        return self.data["source"] == "synthetic"
-
     @property
     def progress(self) -> bool | None:
         return False if self.options.no_progress else None
-
-    def length(self, epochs: int | None = None) -> str:
-        """How long the run is, and of what: "3 of 10 epochs, 8,000 of 40,000 images"."""
-        epochs, whole = epochs or self.epochs, self.options.default_epochs
-        text = f"{epochs} of {whole} epochs" if epochs < whole else f"{epochs} epoch{'s' * (epochs != 1)}"
-        if self.examples is None:
-            return text
-        what, used, there = self.examples
-        return f"{text}, {used:,} of {there:,} {what}" if used < there else f"{text}, {used:,} {what}"
-
-    @property
-    def is_short(self) -> bool:
-        """Whether this run is less than the script's whole one, in epochs or in examples."""
-        trained = len(self.history.epochs) or self.epochs
-        stopped_early = self.history.stopped and not self.history.interrupted
-        few = self.examples is not None and self.examples[1] < self.examples[2]
-        return few or (trained < self.options.default_epochs and not stopped_early)
-
-    def identity(self) -> dict[str, Any]:
-        """What a run must share with the one that it resumes: all that changes what is computed."""
-        return {"model": self.options.model, "data": self.data["name"], **self.settings}
-
-    def unreported(self) -> list[str]:
-        """The flags that make this another experiment than the report's, with both values."""
-        given = settings(self.options)
-        changed = [name for name in self.settings if name in given and name not in self.reported]
-        pairs = [(name, given[name], self.options.default(name)) for name in changed]
-        return [f"{name.replace('_', '-')} {now} (the report: {then})" for name, now, then in pairs if now != then]
 
     def check_group(self) -> None:
         """ValueError or DistributedError where this run cannot be shared by the processes that are there."""
@@ -304,21 +234,6 @@ class Run:
         self.lock.close()
         if self.history.interrupted:
             raise KeyboardInterrupt  # the exit status says so, and the tour ends as well
-
-    def remarks(self) -> list[str]:
-        """What a reader of the figures must know, each in a sentence."""
-        remarks = []
-        if self.is_short:
-            length = self.length(len(self.history.epochs))
-            remarks.append(f"a short run, of {length}: no figure of it is the whole run's")
-        if changed := self.unreported():
-            remarks.append(f"not as in the report: {', '.join(changed)}")
-        return remarks
-
-    def measured(self) -> str:
-        """The head of the column with our figures."""
-        trained, whole = len(self.history.epochs), self.options.default_epochs
-        return f"measured after {trained} of {whole} epochs" if trained < whole else "measured"
 
     def save_metrics(self, final: Figures, **facts: Any) -> None:
         """metrics.csv, metrics.json, and the report; before the end, a report of a run that has not ended."""

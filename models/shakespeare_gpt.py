@@ -280,9 +280,7 @@ def draw_blanks(run, model, vocabulary, validation, title):
     K, T = len(vocabulary), run.options.context
     text = validation[: len(validation) // T * T].reshape(-1, T)[:LINES]
     ((x, y),) = Blanked([(text,)], K, np.random.default_rng(0))
-    scores = model.after_each(x).numpy()[..., :K].astype(np.float64)
-    P = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    P /= P.sum(axis=-1, keepdims=True)
+    P = ops.softmax(model.after_each(x)[..., :K]).numpy().clip(0, 1)  # rounding may leave a hair more than 1
     lines = [[vocabulary.decode(line) for line in ids] for ids in (text, P.argmax(axis=-1))]
     plots.filled_blanks(run.out / "blanks.png", lines[0], y != NOT_ASKED, lines[1], P.max(axis=-1), title)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu import no_grad
+from tinygrad_edu import no_grad, ops
 
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)
 BLANK = "_"  # in a text that is to be filled in; no character of Shakespeare's
@@ -83,24 +83,16 @@ def fill_in(model, vocabulary, text, likeliest=3):
 
     The blank's number is the vocabulary's length, as in training.
     """
-    ids, probabilities = filled(model, vocabulary, text)
-    lines = [text, vocabulary.decode(ids)]
-    for place, p in probabilities.items():
-        best = p.argsort()[::-1][:likeliest]
-        lines.append(f"{place:>4}  " + "  ".join(f"{vocabulary.characters[k]!r} {p[k]:.0%}" for k in best))
-    return "\n".join(lines)
-
-
-def filled(model, vocabulary, text):
-    """(the text as numbers with the likeliest character in each blank, place of a blank -> probabilities (K,))."""
     K = len(vocabulary)
     places = [i for i, character in enumerate(text) if character == BLANK]
     if not places:
         raise ValueError(f"the prompt {text!r:.80} has no blank to fill in; write {BLANK} where one is to be")
     ids = vocabulary.encode(text.replace(BLANK, vocabulary.characters[0]))
     ids[places] = K
-    model.eval()
-    scores = model.after_each(ids[None]).numpy()[0, :, :K]  # the blank itself is no answer
-    found = {place: next_probabilities(scores[place], 1.0) for place in places}
-    ids[places] = [p.argmax() for p in found.values()]
-    return ids, found
+    P = ops.softmax(model.after_each(ids[None])[0, :, :K]).numpy()  # the blank itself is no answer
+    ids[places] = P[places].argmax(axis=1)
+    lines = [text, vocabulary.decode(ids)]
+    for place in places:
+        best = P[place].argsort()[::-1][:likeliest]
+        lines.append(f"{place:>4}  " + "  ".join(f"{vocabulary.characters[k]!r} {P[place, k]:.0%}" for k in best))
+    return "\n".join(lines)

@@ -100,7 +100,7 @@ def test_parts_of_a_batch_are_the_whole_batch(total):
     counted = [i for part in of_each if part.weight for i in range(total)[part.rows]]
     assert counted == list(range(total))
     assert sum(part.weight for part in of_each) == pytest.approx(1)
-    assert all(len(range(total)[part.rows]) == max(1, round(part.weight * total)) for part in of_each)
+    assert all(len(range(total)[part.rows]) == (round(part.weight * total) or total) for part in of_each)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,20 @@ def test_a_part_that_is_no_part_of_the_batch_is_refused():
     own = distributed.share_of(fake_group(0, 2), [range(6)])
     with share.sharing(own), pytest.raises(ValueError, match="a multiple of 3 rows; got 4"):
         ops.dropout(np.ones((4, 2)), 0.5, np.random.default_rng(0))
+
+
+def test_a_rank_whose_part_has_nothing_to_count_takes_part_with_weight_zero():
+    y = np.array([[-1, -1], [-1, -1], [4, -1], [5, 6]])  # what is asked of four examples
+    asked = lambda y: (y >= 0).sum()  # noqa: E731
+    parts = [distributed.share_of(fake_group(rank, 2), [y], asked) for rank in range(2)]
+    assert [(part.rows, part.weight) for part in parts] == [(slice(0, 4), 0.0), (slice(2, 4), 1.0)]
+    parts = [distributed.share_of(fake_group(rank, 4), [range(3)]) for rank in range(4)]  # three among four
+    assert [(part.rows, part.weight) for part in parts] == [
+        (slice(0, 3), 0.0),
+        *((slice(i, i + 1), 1 / 3) for i in range(3)),
+    ]
+    with share.sharing(parts[0]):
+        assert share.count_rows(3 * 5) == 15
 
 
 def fake_group(rank, size):

@@ -23,6 +23,11 @@ def find(anchor):
     return [number for number, line in enumerate(lines, 1) if anchor["code"] in line]
 
 
+def test_the_engine_is_as_long_as_it_says():
+    lines = sum(len((ROOT / "tinygrad_edu" / name).read_text().splitlines()) for name in ("tensor.py", "backend.py"))
+    assert f"two files of {lines} lines together" in " ".join(README.read_text().split())
+
+
 def test_every_formula_points_at_the_line_that_computes_it():
     anchors = list(ANCHOR.finditer(README.read_text()))
     assert len(anchors) >= 10

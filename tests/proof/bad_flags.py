@@ -29,7 +29,8 @@ WORDS = (
     *("same", "two\nlines"),
 )
 BASIS = ["--quick", "--no-progress", "--data", "synthetic", "--epochs", "1"]
-LOADERS = ("load_mnist", "load_cifar10", "load_shakespeare")
+LOADERS = ("load_mnist", "load_cifar10", "load_shakespeare", "load_scenes")
+FEW = {"load_scenes": {"train": 20, "validation": 5, "test": 5}}
 
 
 class BeginsToTrainError(Exception):
@@ -63,7 +64,7 @@ def loaded_once(module: ModuleType) -> Iterator[Any]:
 @functools.cache
 def kept(load: Callable[..., Any]) -> Callable[..., Any]:
     """A loader that generates its stand-in data, which need no folder, once."""
-    generated = functools.cache(lambda: load(None, "synthetic"))
+    generated = functools.cache(lambda: load(None, "synthetic", **FEW.get(load.__name__, {})))
     return lambda folder, source, **options: generated() if source == "synthetic" else load(folder, source, **options)
 
 

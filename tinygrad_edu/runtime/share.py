@@ -20,15 +20,14 @@ from tinygrad_edu.backend import Array
 class Share:
     """Examples `rows` of a batch of `total`.
 
-    `weight` is the share of the whole batch's loss that theirs has. A process for which no example is left, as in a
-    last batch of three among four processes, computes one that another process has, too, and which counts for nothing:
-    it is not `real`, and its weight is 0. `add` gives the sum of an array over all processes, to each of them.
+    `weight` is the share of the whole batch's loss that theirs has. A process for which nothing is left, as in a last
+    batch of three among four processes, computes what counts for nothing: its weight is 0. `add` gives the sum of an
+    array over all processes, to each of them.
     """
 
     rows: slice
     total: int
     weight: float
-    real: bool
     add: Callable[[Array], Array]
 
     def in_whole(self, n: int) -> int:
@@ -75,4 +74,4 @@ def add_up(sums: Array) -> Array:
     """Sums over this process's rows as sums over all of the batch."""
     if _current is None:
         return sums
-    return _current.add(sums if _current.real else sums * 0)
+    return _current.add(sums if _current.weight else sums * 0)

@@ -65,14 +65,12 @@ def own_rows(group: Group, total: int) -> slice:
 
 
 def share_of(group: Group, batch: Sequence[Any], count: Callable[..., float] | None = None) -> Share:
-    """The same with all that goes with it. A rank for which nothing is left takes the first example, with weight 0."""
-    total = len(batch[0])
-    own = rows = own_rows(group, total)
-    if rows.start == rows.stop:
-        rows = slice(0, 1)
-    weight = (own.stop - own.start) / total if count is None else count(*(part[own] for part in batch)) / count(*batch)
-    what = "the sum of a batch normalisation"
-    return Share(rows, total, float(weight), rows == own, lambda sums: group.sum(sums, what))
+    """The same with all that goes with it. A rank whose rows hold nothing computes the whole batch, with weight 0."""
+    total, own = len(batch[0]), own_rows(group, len(batch[0]))
+    count = count or (lambda *parts: len(parts[0]))
+    weight = float(count(*(part[own] for part in batch)) / count(*batch))
+    rows = own if weight else slice(0, total)
+    return Share(rows, total, weight, lambda sums: group.sum(sums, "the sum of a batch normalisation"))
 
 
 def shared(

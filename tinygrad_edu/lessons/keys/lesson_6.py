@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from tinygrad_edu import ops
 from tinygrad_edu.lessons.exercise import Gold, Wrong, case
+from tinygrad_edu.lessons.keys.lstm_step import NO_SLOPES, lstm_step, wrong_step
 from tinygrad_edu.lessons.keys.walks import backwards, forwards, without_first, without_last
 
 
@@ -33,52 +32,6 @@ def _rnn(da=None, back=None, keeps_last=False, state=0, walk=backwards, per_step
         return dx, dW / scale, dU / scale, db / scale
 
     return answer
-
-
-def _lstm_step(a, c):
-    i, f, g, o = ops.split(a, 4, axis=1)
-    c_new = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return ops.concatenate([o.sigmoid() * c_new.tanh(), c_new], axis=1)
-
-
-def _step(unpacked="ifgo", order="ifgo", exchanged=False, **instead):
-    """An answer to 6.2 with other orders of the gates; `instead` has other functions for some of _BACK."""
-
-    def answer(G, a, c):
-        q = SimpleNamespace(old=c)
-        i, f, g, o = np.split(a, 4, axis=1)
-        for name, gate in zip(unpacked, (sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o))):
-            setattr(q, name, gate)
-        q.new = q.f * c + q.i * q.g
-        q.tanh = np.tanh(q.new)
-        q.dh, q.own = reversed(np.split(G, 2, axis=1)) if exchanged else np.split(G, 2, axis=1)
-        for name, right in _BACK.items():
-            setattr(q, name, instead.get(name, right)(q))
-        da = {gate: getattr(q, f"d{gate}") * getattr(q, f"slope_{gate}") for gate in "ifgo"}
-        return np.concatenate([da[gate] for gate in order], axis=1), q.d_old
-
-    return answer
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-# The backward: name -> its value, from all that is there by then.
-_BACK = {
-    "through_h": lambda q: q.dh * q.o * (1 - q.tanh**2),
-    "d_new": lambda q: q.own + q.through_h,
-    "di": lambda q: q.d_new * q.g,
-    "df": lambda q: q.d_new * q.old,
-    "dg": lambda q: q.d_new * q.i,
-    "do": lambda q: q.dh * q.tanh,
-    "slope_i": lambda q: q.i * (1 - q.i),
-    "slope_f": lambda q: q.f * (1 - q.f),
-    "slope_g": lambda q: 1 - q.g**2,
-    "slope_o": lambda q: q.o * (1 - q.o),
-    "d_old": lambda q: q.d_new * q.f,
-}
-_NO_SLOPES = {f"slope_{gate}": lambda q: 1 for gate in "ifgo"}
 
 
 def _cell_path(F, Z, c0):
@@ -201,104 +154,108 @@ EXERCISES = (
         number="6.2",
         title="the backward of one step of an LSTM",
         function="lstm_step_backward",
-        forward=_lstm_step,
+        forward=lstm_step,
         cases=(case((2, 8), (2, 2)), case((3, 12), (3, 3)), case((1, 4), (1, 1))),
         wrong=(
-            Wrong("you joined the gates as i, f, o, g; a holds them as i, f, g, o", _step(order="ifog")),
-            Wrong("you joined the gates as f, i, g, o; a holds them as i, f, g, o", _step(order="figo")),
+            Wrong("you joined the gates as i, f, o, g; a holds them as i, f, g, o", wrong_step(order="ifog")),
+            Wrong("you joined the gates as f, i, g, o; a holds them as i, f, g, o", wrong_step(order="figo")),
             Wrong(
                 "you took the gates out of a as f, i, g, o; a holds them as i, f, g, o",
-                _step(unpacked="figo"),
+                wrong_step(unpacked="figo"),
             ),
             Wrong(
                 "you took the gates out of a as i, f, o, g; a holds them as i, f, g, o",
-                _step(unpacked="ifog"),
+                wrong_step(unpacked="ifog"),
             ),
             Wrong(
                 "i and f are exchanged: c_new = f c + i g, so di = dc_new g and df = dc_new c",
-                _step(di=lambda q: q.d_new * q.old, df=lambda q: q.d_new * q.g),
+                wrong_step(di=lambda q: q.d_new * q.old, df=lambda q: q.d_new * q.g),
             ),
             Wrong(
                 "i and f have each other's slopes: di is multiplied by i (1 - i), df by f (1 - f)",
-                _step(slope_i=lambda q: q.f * (1 - q.f), slope_f=lambda q: q.i * (1 - q.i)),
+                wrong_step(slope_i=lambda q: q.f * (1 - q.f), slope_f=lambda q: q.i * (1 - q.i)),
             ),
             Wrong(
                 "i and g are exchanged: they multiply each other, so di = dc_new g and dg = dc_new i",
-                _step(di=lambda q: q.d_new * q.i, dg=lambda q: q.d_new * q.g),
+                wrong_step(di=lambda q: q.d_new * q.i, dg=lambda q: q.d_new * q.g),
             ),
             Wrong(
                 "the halves of G are exchanged: G[:, :H] comes to h, and G[:, H:] to c_new",
-                _step(exchanged=True),
+                wrong_step(exchanged=True),
             ),
             Wrong(
                 "the gradient that comes to c_new itself, G[:, H:], is lost: that is the path an LSTM is built for",
-                _step(d_new=lambda q: q.through_h),
+                wrong_step(d_new=lambda q: q.through_h),
             ),
             Wrong(
                 "c_new goes into h as well: the gradient through h is missing from dL/dc_new",
-                _step(d_new=lambda q: q.own),
+                wrong_step(d_new=lambda q: q.own),
             ),
             Wrong(
                 "between h and c_new lies a tanh, and its derivative 1 - tanh(c_new)^2 is missing",
-                _step(through_h=lambda q: q.dh * q.o),
+                wrong_step(through_h=lambda q: q.dh * q.o),
             ),
             Wrong(
                 "tanh's derivative at c_new is 1 - tanh(c_new)^2, and you took 1 - c_new^2",
-                _step(through_h=lambda q: q.dh * q.o * (1 - q.new**2)),
+                wrong_step(through_h=lambda q: q.dh * q.o * (1 - q.new**2)),
             ),
             Wrong(
                 "tanh's derivative at c_new is 1 - tanh(c_new)^2; the square is missing",
-                _step(through_h=lambda q: q.dh * q.o * (1 - q.tanh)),
+                wrong_step(through_h=lambda q: q.dh * q.o * (1 - q.tanh)),
             ),
             Wrong(
                 "h = o tanh(c_new), so what comes to c_new through h has the factor o, which is missing",
-                _step(through_h=lambda q: q.dh * (1 - q.tanh**2)),
+                wrong_step(through_h=lambda q: q.dh * (1 - q.tanh**2)),
             ),
             Wrong(
                 "c_new = f c + ..., so the forget gate's gradient needs the old c, and you took c_new",
-                _step(df=lambda q: q.d_new * q.new),
+                wrong_step(df=lambda q: q.d_new * q.new),
             ),
-            Wrong("h = o tanh(c_new), so do = dh tanh(c_new); the tanh is missing", _step(do=lambda q: q.dh * q.new)),
+            Wrong(
+                "h = o tanh(c_new), so do = dh tanh(c_new); the tanh is missing", wrong_step(do=lambda q: q.dh * q.new)
+            ),
             Wrong(
                 "o goes into h alone, so do = dh tanh(c_new), and you took dc_new for dh",
-                _step(do=lambda q: q.d_new * q.tanh),
+                wrong_step(do=lambda q: q.d_new * q.tanh),
             ),
             Wrong(
                 "these are the gradients of the gates; the derivatives of sigmoid and tanh lead on to a",
-                _step(**_NO_SLOPES),
+                wrong_step(**NO_SLOPES),
             ),
             *(
                 Wrong(
                     f"d{gate} is the gradient of the gate {gate}; the derivative of {name} still leads on to a",
-                    _step(**{f"slope_{gate}": lambda q: 1}),
+                    wrong_step(**{f"slope_{gate}": lambda q: 1}),
                 )
                 for gate, name in (("i", "sigmoid"), ("f", "sigmoid"), ("g", "tanh"), ("o", "sigmoid"))
             ),
             Wrong(
                 "g is a tanh, with the derivative 1 - g^2; you took that of a sigmoid, g (1 - g)",
-                _step(slope_g=lambda q: q.g * (1 - q.g)),
+                wrong_step(slope_g=lambda q: q.g * (1 - q.g)),
             ),
             Wrong(
                 "g is a tanh already: its derivative is 1 - g^2, and you took tanh once more",
-                _step(slope_g=lambda q: 1 - np.tanh(q.g) ** 2),
+                wrong_step(slope_g=lambda q: 1 - np.tanh(q.g) ** 2),
             ),
             Wrong(
                 "i, f and o are sigmoids, with the derivative s (1 - s); you took that of tanh, 1 - s^2",
-                _step(slope_i=lambda q: 1 - q.i**2, slope_f=lambda q: 1 - q.f**2, slope_o=lambda q: 1 - q.o**2),
+                wrong_step(slope_i=lambda q: 1 - q.i**2, slope_f=lambda q: 1 - q.f**2, slope_o=lambda q: 1 - q.o**2),
             ),
             Wrong(
                 "the derivative of sigmoid is s (1 - s), and you took 1 - s",
-                _step(slope_i=lambda q: 1 - q.i, slope_f=lambda q: 1 - q.f, slope_o=lambda q: 1 - q.o),
+                wrong_step(slope_i=lambda q: 1 - q.i, slope_f=lambda q: 1 - q.f, slope_o=lambda q: 1 - q.o),
             ),
-            Wrong("dL/dc still has to be multiplied by the forget gate", _step(d_old=lambda q: q.d_new)),
+            Wrong("dL/dc still has to be multiplied by the forget gate", wrong_step(d_old=lambda q: q.d_new)),
             Wrong(
                 "c_new = f c + i g, so dL/dc = dc_new f; you took the input gate's factor",
-                _step(d_old=lambda q: q.d_new * q.i),
+                wrong_step(d_old=lambda q: q.d_new * q.i),
             ),
-            Wrong("c_new = f c + i g, so dL/dc = dc_new f; you took c for f", _step(d_old=lambda q: q.d_new * q.old)),
+            Wrong(
+                "c_new = f c + i g, so dL/dc = dc_new f; you took c for f", wrong_step(d_old=lambda q: q.d_new * q.old)
+            ),
             Wrong(
                 "dL/dc needs all of dL/dc_new, also what comes through h, and you took G[:, H:] alone",
-                _step(d_old=lambda q: q.own * q.f),
+                wrong_step(d_old=lambda q: q.own * q.f),
             ),
         ),
         hints=(
